@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* err: setting and prefixing the error value. */
+#include "formats/base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* vsnprintf into text[], marking a cut with "...". */
+static void put_text(char *text, size_t size, const char *fmt, va_list ap)
+{
+	int n = vsnprintf(text, size, fmt, ap);
+
+	if (n >= 0 && (size_t)n >= size)
+		memcpy(text + size - 4, "...", 4);
+	/* Names out of hostile files end up here: nothing that moves a terminal's cursor. */
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+}
+
+int err_set(struct err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return -code;
+	err->code = code;
+	va_start(ap, fmt);
+	put_text(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return -code;
+}
+
+int err_set_errno(struct err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+	size_t len;
+
+	if (!err)
+		return -code;
+	err->code = code;
+	va_start(ap, fmt);
+	put_text(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	len = strlen(err->text);
+	snprintf(err->text + len, sizeof(err->text) - len, ": %s", strerror(code));
+	return -code;
+}
+
+int err_prefix(struct err *err, const char *fmt, ...)
+{
+	char old[sizeof(err->text)];
+	va_list ap;
+	size_t len;
+
+	if (!err)
+		return -EIO;
+	memcpy(old, err->text, sizeof(old));
+	va_start(ap, fmt);
+	put_text(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	len = strlen(err->text);
+	if (len + 2 + strlen(old) >= sizeof(err->text)) {
+		/* Both do not fit: the cause (the end) is worth more than the path to it. */
+		size_t keep = sizeof(err->text) - 1 - strlen(old) - 2;
+
+		len = keep < len ? keep : len;
+		if (strlen(old) + 3 > sizeof(err->text))
+			len = 0;
+	}
+	snprintf(err->text + len, sizeof(err->text) - len, "%s%s", len ? ": " : "", old);
+	return -err->code;
+}
+
+void err_clear(struct err *err)
+{
+	if (err) {
+		err->code = 0;
+		err->text[0] = 0;
+	}
+}
