@@ -82,15 +82,16 @@ void *xaligned(size_t align, size_t size)
 	return need(p);
 }
 
-int alloc_limited(
-	void **ret, uint64_t count, size_t size, uint64_t limit, const char *what, struct err *err)
+int alloc_limited(void **ret, uint64_t count, size_t size, uint64_t limit, const char *what,
+	struct err *err)
 {
 	if (count > limit)
-		return err_set(err, EINVAL, "%s: %" PRIu64 " is more than the %" PRIu64 " allowed",
-			what, count, limit);
+		return err_set(err, EINVAL,
+			"%s: %" PRIu64 " is more than the %" PRIu64 " allowed", what, count,
+			limit);
 	*ret = calloc(count ? count : 1, size ? size : 1);
 	if (!*ret)
-		return err_set(err, ENOMEM, "%s: no memory for %" PRIu64 " items of %zu bytes", what,
-			count, size);
+		return err_set(err, ENOMEM, "%s: no memory for %" PRIu64 " items of %zu bytes",
+			what, count, size);
 	return 0;
 }

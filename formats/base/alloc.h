@@ -33,5 +33,5 @@ void *xaligned(size_t align, size_t size) __attribute__((returns_nonnull));
  * `limit` items: EINVAL ("WHAT: COUNT is more than the LIMIT allowed"). No memory: ENOMEM.
  * Caller frees *ret with free().
  */
-int alloc_limited(
-	void **ret, uint64_t count, size_t size, uint64_t limit, const char *what, struct err *err);
+int alloc_limited(void **ret, uint64_t count, size_t size, uint64_t limit, const char *what,
+	struct err *err);

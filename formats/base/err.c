@@ -50,26 +50,24 @@ int err_set_errno(struct err *err, int code, const char *fmt, ...)
 
 int err_prefix(struct err *err, const char *fmt, ...)
 {
-	char old[sizeof(err->text)];
+	char prefix[sizeof(err->text)];
+	size_t cause, len;
 	va_list ap;
-	size_t len;
 
 	if (!err)
 		return -EIO;
-	memcpy(old, err->text, sizeof(old));
 	va_start(ap, fmt);
-	put_text(err->text, sizeof(err->text), fmt, ap);
+	put_text(prefix, sizeof(prefix), fmt, ap);
 	va_end(ap);
-	len = strlen(err->text);
-	if (len + 2 + strlen(old) >= sizeof(err->text)) {
-		/* Both do not fit: the cause (the end) is worth more than the path to it. */
-		size_t keep = sizeof(err->text) - 1 - strlen(old) - 2;
-
-		len = keep < len ? keep : len;
-		if (strlen(old) + 3 > sizeof(err->text))
-			len = 0;
-	}
-	snprintf(err->text + len, sizeof(err->text) - len, "%s%s", len ? ": " : "", old);
+	/* Where both do not fit, the cause (the end) is worth more than the path to it. */
+	cause = strlen(err->text);
+	len = MIN(strlen(prefix), sizeof(err->text) - 1 - cause);
+	if (len < 3)
+		return -err->code;
+	len = MIN(len, sizeof(err->text) - 3 - cause);
+	memmove(err->text + len + 2, err->text, cause + 1);
+	memcpy(err->text, prefix, len);
+	memcpy(err->text + len, ": ", 2);
 	return -err->code;
 }
 

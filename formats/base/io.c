@@ -21,11 +21,12 @@ int io_pread(int fd, void *buf, size_t len, uint64_t off, const char *name, stru
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_set_errno(err, errno, "%s: cannot read %zu bytes at %" PRIu64,
-				name, len, off);
+			return err_set_errno(err, errno,
+				"%s: cannot read %zu bytes at %" PRIu64, name, len, off);
 		if (!n)
 			return err_set(err, EIO,
-				"%s: the file ends at %" PRIu64 ", %zu bytes before the end of what "
+				"%s: the file ends at %" PRIu64
+				", %zu bytes before the end of what "
 				"was to be read",
 				name, off, len);
 		p += n;
@@ -35,7 +36,8 @@ int io_pread(int fd, void *buf, size_t len, uint64_t off, const char *name, stru
 	return 0;
 }
 
-int io_pwrite(int fd, const void *buf, size_t len, uint64_t off, const char *name, struct err *err)
+int io_pwrite(
+	int fd, const void *buf, size_t len, uint64_t off, const char *name, struct err *err)
 {
 	for (const uint8_t *p = buf; len;) {
 		ssize_t n = pwrite(fd, p, len, (off_t)off);
@@ -62,7 +64,8 @@ int io_read(int fd, void *buf, size_t len, const char *name, struct err *err)
 		if (n < 0)
 			return err_set_errno(err, errno, "%s: cannot read", name);
 		if (!n)
-			return err_set(err, EPIPE, "%s: the other side closed the connection", name);
+			return err_set(
+				err, EPIPE, "%s: the other side closed the connection", name);
 		p += n;
 		len -= (size_t)n;
 	}
@@ -99,8 +102,8 @@ int io_read_file(const char *path, size_t limit, char **ret, size_t *ret_len, st
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, EINVAL, "%s: not a regular file", path);
 	if ((uint64_t)st.st_size > limit)
-		return err_set(err, EINVAL, "%s: %lld bytes are more than the %zu allowed", path,
-			(long long)st.st_size, limit);
+		return err_set(err, EINVAL, "%s: %lld bytes are more than the %zu allowed",
+			path, (long long)st.st_size, limit);
 	len = (size_t)st.st_size;
 	data = xmalloc(len + 1);
 	r = io_pread(fd, data, len, 0, path, err);
@@ -116,7 +119,8 @@ int io_read_file(const char *path, size_t limit, char **ret, size_t *ret_len, st
 int io_write_file(const char *path, const void *data, size_t len, struct err *err)
 {
 	_auto_(mem) char *tmp = xasprintf("%s.tmp-%d", path, (int)getpid());
-	_auto_(fd) int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	_auto_(fd) int fd =
+		open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	int r;
 
 	if (fd < 0)
@@ -143,7 +147,8 @@ int io_open_beneath(int dirfd, const char *name, int *ret, struct err *err)
 	if (!*name)
 		return err_set(err, EINVAL, "an empty file name");
 	if (name[0] == '/')
-		return err_set(err, EPERM, "cannot open %s: an absolute name inside an image", name);
+		return err_set(
+			err, EPERM, "cannot open %s: an absolute name inside an image", name);
 	fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 	if (fd < 0 && errno == ENOSYS) {
 		/* Without openat2: plain names only, no directories, no links. */

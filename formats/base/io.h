@@ -13,7 +13,8 @@
 
 /* Exactly `len` bytes at `off`. End of file inside the range: EIO. `name` is for the error. */
 int io_pread(int fd, void *buf, size_t len, uint64_t off, const char *name, struct err *err);
-int io_pwrite(int fd, const void *buf, size_t len, uint64_t off, const char *name, struct err *err);
+int io_pwrite(
+	int fd, const void *buf, size_t len, uint64_t off, const char *name, struct err *err);
 /* Exactly `len` bytes from or to a socket or pipe. End of stream: EPIPE. */
 int io_read(int fd, void *buf, size_t len, const char *name, struct err *err);
 int io_write(int fd, const void *buf, size_t len, const char *name, struct err *err);

@@ -93,13 +93,16 @@ size_t strv_len(char *const *list)
 
 bool strv_has(char *const *list, const char *s)
 {
-	strv_foreach(l, list) if (!strcmp(*l, s)) return true;
+	strv_foreach (l, list)
+		if (!strcmp(*l, s))
+			return true;
 	return false;
 }
 
 void strv_free(char **list)
 {
-	strv_foreach(l, list) free(*l);
+	strv_foreach (l, list)
+		free(*l);
 	free(list);
 }
 

@@ -19,7 +19,10 @@ struct str {
 };
 
 extern char str_empty[];
-#define STR_INIT {.s = str_empty}
+#define STR_INIT                                                                               \
+	{                                                                                      \
+		.s = str_empty                                                                 \
+	}
 
 void str_add(struct str *s, const char *text);
 void str_addn(struct str *s, const void *bytes, size_t n);

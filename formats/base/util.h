@@ -62,7 +62,7 @@ static inline int steal_fd(int *fd)
 #define GiB (UINT64_C(1) << 30)
 #define TiB (UINT64_C(1) << 40)
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* `to` is a power of two. */
 static inline uint64_t align_down(uint64_t v, uint64_t to)

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * image: the table of disk image formats. One const struct per format in one const array; all
+ * that differs between formats hangs off it.
+ *
+ * A format is named by the user or by trusted metadata (the OVF's disk section), or it is
+ * probed from the first and last bytes; raw is never the result of probing unless the caller
+ * allows it (a raw disk's content is the guest's to choose, so it could pose as anything).
+ */
+#pragma once
+
+#include "formats/block/block.h"
+
+struct json_t;
+
+/* How to open. All zero is right for a trusted caller that wants to read. */
+struct image_open {
+	bool write;      /* open for writing in place */
+	bool damaged_ok; /* fill lost ranges with zeros instead of refusing */
+	int dirfd; /* folder that names inside the image are relative to; 0 or -1 = none */
+};
+
+/* How to create. */
+struct image_create {
+	uint64_t size;         /* bytes the guest sees */
+	uint32_t cluster_size; /* 0 = the format's default */
+	bool preallocate;
+	bool direct; /* O_DIRECT where the file system can */
+};
+
+enum { IMAGE_CAN_READ = 1, IMAGE_CAN_WRITE = 2, IMAGE_CAN_CREATE = 4 };
+
+struct image_format {
+	const char *name; /* as users type it: "qcow2" */
+	const char *description;
+	unsigned can;         /* IMAGE_CAN_* */
+	const char *suffixes; /* "vmdk", comma-separated, for names of outputs */
+
+	/* 0..100 from the first `len` (<= IMAGE_PROBE_LEN) bytes; `size` is the file's. */
+	int (*probe)(const uint8_t *head, size_t len, uint64_t size);
+
+	/* A block with the guest's bytes over the file's bytes. Takes `take_file` on success.
+	 */
+	int (*open)(struct block **ret, struct block *take_file, const struct image_open *how,
+		struct err *err);
+
+	/* A new image in `take_file` (empty, writable); the returned block is writable and its
+	 * metadata is complete after block_flush(). */
+	int (*create)(struct block **ret, struct block *take_file,
+		const struct image_create *how, struct err *err);
+};
+
+#define IMAGE_PROBE_LEN 4096
+
+/* NULL-terminated. */
+extern const struct image_format *const image_formats[];
+
+/* NULL when there is none of that name. */
+const struct image_format *image_format_find(const char *name);
+
+/* The format of these bytes; raw if nothing else claims them. */
+int image_probe(struct block *file, const struct image_format **ret, struct err *err);
+
+/*
+ * Opens the image file at `path`. `format` NULL = probe. *ret is read-only unless how->write.
+ * `how` NULL = all zero. *ret_format (may be NULL) says what it was.
+ */
+int image_open(struct block **ret, const char *path, const char *format,
+	const struct image_open *how, const struct image_format **ret_format, struct err *err);
+
+/* Creates the file `path` (which must not exist) as an image of that format. */
+int image_create(struct block **ret, const char *path, const struct image_format *format,
+	const struct image_create *how, struct err *err);
