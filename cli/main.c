@@ -1,9 +1,208 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* main: finds the subcommand. */
+/* main: finds the subcommand, parses its options, runs it. */
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+#include "formats/base/log.h"
+#include "formats/base/str.h"
+
+#include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
+
+const struct opt cli_common_opts[] = {
+	{"-h", "--help", OPT_FLAG, offsetof(struct cli_common, help), NULL, "show this help"},
+	{"-q", "--quiet", OPT_FLAG, offsetof(struct cli_common, quiet), NULL,
+		"print results and errors only"},
+	{"-v", "--verbose", OPT_FLAG, offsetof(struct cli_common, verbose), NULL,
+		"print what is being done, in detail"},
+	{"-D", "--debug", OPT_STRING, offsetof(struct cli_common, debug), "AREAS",
+		"debug messages of these areas (vmdk,nbd ...; all)"},
+	{NULL, "--json", OPT_FLAG, offsetof(struct cli_common, json), NULL,
+		"print the result as JSON"},
+	{NULL, "--progress", OPT_STRING, offsetof(struct cli_common, progress), "HOW",
+		"auto, none, bar, lines, or fd:N for JSON lines"},
+	{0},
+};
+
+/* In the order of `wherry help`. */
+const struct command *const commands[] = {
+	&command_features,
+	NULL,
+};
+
+static volatile sig_atomic_t interrupts;
+
+static void on_signal(int sig)
+{
+	if (interrupts++)
+		_exit(EXIT_INTERRUPTED);
+}
+
+bool cli_interrupted(void)
+{
+	return interrupts > 0;
+}
+
+int cli_error(const struct err *err)
+{
+	fprintf(stderr, "wherry: %s\n", err->text);
+	switch (err->code) {
+	case ECANCELED:
+		return EXIT_INTERRUPTED;
+	case ENOTSUP:
+		return EXIT_UNSUPPORTED;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+void cli_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("wherry: warning: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+void cli_print_json(struct json_t *take_value)
+{
+	json_dumpf(take_value, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(take_value);
+}
+
+static void print_commands(void)
+{
+	puts("wherry " WHERRY_VERSION
+	     ": converts virtual machines to KVM guests, and boots them to prove it\n\n"
+	     "usage: wherry COMMAND [OPTIONS] ARGUMENTS\n");
+	for (const struct command *const *c = commands; *c; c++)
+		printf("  %-10s %s\n", (*c)->name, (*c)->summary);
+	puts("\n'wherry COMMAND --help' shows a command's options, 'man wherry-COMMAND' explains "
+	     "them.");
+}
+
+static void print_help(const struct command *c)
+{
+	printf("usage: wherry %s [OPTIONS] %s\n\n%s\n\n", c->name, c->args, c->summary);
+	if (c->opts) {
+		opt_print(c->opts);
+		putchar('\n');
+	}
+	puts("Options of every command:");
+	opt_print(cli_common_opts);
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (const struct command *const *c = commands; *c; c++)
+		if (!strcmp((*c)->name, name))
+			return *c;
+	return NULL;
+}
+
+static int usage(const char *command, const char *text)
+{
+	fprintf(stderr, "wherry%s%s: %s\nTry 'wherry %s%s--help'.\n", command ? " " : "",
+		command ? command : "", text, command ? command : "", command ? " " : "");
+	return EXIT_USAGE;
+}
+
+static int no_command(const char *name)
+{
+	_auto_(mem) char *text = NULL;
+	const char *names[64] = {0}, *near;
+
+	for (size_t i = 0; commands[i] && i + 1 < ARRAY_SIZE(names); i++)
+		names[i] = commands[i]->name;
+	near = opt_nearest(name, names, sizeof(names[0]));
+	text = xasprintf("no command '%s'%s%s%s", name, near ? "; did you mean '" : "",
+		near ? near : "", near ? "'?" : "");
+	return usage(NULL, text);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &sa, NULL);
+}
+
+static int run(const struct command *c, char **argv)
+{
+	_Alignas(max_align_t) char fields[CLI_OPTS_MAX] = {0};
+	struct cli_common common = {0};
+	struct err err = {0};
+	char **args = NULL;
+	size_t n;
+	int r;
+
+	if (opt_parse(argv, c->opts, fields, cli_common_opts, &common, &args, &err) < 0) {
+		r = usage(c->name, err.text);
+		goto out;
+	}
+	if (common.help) {
+		print_help(c);
+		r = EXIT_DONE;
+		goto out;
+	}
+	n = strv_len(args);
+	if (n < c->min_args || n > c->max_args) {
+		_auto_(mem) char *text =
+			n < c->min_args
+				? xasprintf("what is missing: %s", c->args)
+				: xasprintf("unexpected argument '%s'", args[c->max_args]);
+
+		r = usage(c->name, text);
+		goto out;
+	}
+	if (common.debug)
+		log_setup(LOG_TRACE, strcmp(common.debug, "all") ? common.debug : NULL,
+			STDERR_FILENO);
+	else if (common.verbose)
+		log_setup(LOG_DEBUG, NULL, STDERR_FILENO);
+	r = c->run(&common, fields, args);
+	if (fflush(stdout) || ferror(stdout)) {
+		fputs("wherry: cannot write to standard output\n", stderr);
+		r = r ? r : EXIT_FAILED;
+	}
+out:
+	opt_free(c->opts, fields);
+	free(args);
+	return r;
+}
 
 int main(int argc, char **argv)
 {
-	puts("wherry " WHERRY_VERSION);
-	return 0;
+	const struct command *c;
+	char *name = argc > 1 ? argv[1] : NULL;
+
+	catch_signals();
+	if (!name || !strcmp(name, "--help") || !strcmp(name, "-h") ||
+		(!strcmp(name, "help") && !argv[2])) {
+		print_commands();
+		return name ? EXIT_DONE : EXIT_USAGE;
+	}
+	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+		puts("wherry " WHERRY_VERSION);
+		return EXIT_DONE;
+	}
+	if (!strcmp(name, "help")) {
+		c = find_command(argv[2]);
+		if (!c)
+			return no_command(argv[2]);
+		print_help(c);
+		return EXIT_DONE;
+	}
+	c = find_command(name);
+	return c ? run(c, argv + 2) : no_command(name);
 }

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* commands: one const struct per subcommand, each in the file of its name. */
+#pragma once
+
+#include "cli/cli.h"
+
+extern const struct command command_features;

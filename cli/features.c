@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* features: commands, options, modes and formats, for people and scripts. */
+#include "cli/commands.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+static json_t *option_json(const struct opt *o)
+{
+	json_t *j = json_object();
+
+	if (o->letter)
+		json_object_set_new(j, "letter", json_string(o->letter));
+	if (o->name)
+		json_object_set_new(j, "name", json_string(o->name));
+	if (o->arg)
+		json_object_set_new(j, "argument", json_string(o->arg));
+	json_object_set_new(j, "help", json_string(o->help));
+	for (const char *const *c = o->choices; c && *c; c++) {
+		if (c == o->choices)
+			json_object_set_new(j, "choices", json_array());
+		json_array_append_new(json_object_get(j, "choices"), json_string(*c));
+	}
+	return j;
+}
+
+static json_t *options_json(const struct opt *table)
+{
+	json_t *list = json_array();
+
+	for (const struct opt *o = table; o && (o->letter || o->name); o++)
+		json_array_append_new(list, option_json(o));
+	return list;
+}
+
+static json_t *features_json(void)
+{
+	json_t *list = json_object();
+
+	for (const struct command *const *c = commands; *c; c++)
+		json_object_set_new(list, (*c)->name,
+			json_pack("{s:s, s:s, s:o}", "summary", (*c)->summary, "arguments",
+				(*c)->args, "options", options_json((*c)->opts)));
+	return json_pack("{s:s, s:o, s:o}", "version", WHERRY_VERSION, "options",
+		options_json(cli_common_opts), "commands", list);
+}
+
+static int features_run(const struct cli_common *common, void *opts, char **args)
+{
+	if (common->json) {
+		cli_print_json(features_json());
+		return EXIT_DONE;
+	}
+	printf("version   %s\ncommands ", WHERRY_VERSION);
+	for (const struct command *const *c = commands; *c; c++)
+		printf(" %s", (*c)->name);
+	putchar('\n');
+	return EXIT_DONE;
+}
+
+const struct command command_features = {
+	.name = "features",
+	.summary = "what this program can do, for scripts: commands, options, modes, formats",
+	.args = "",
+	.run = features_run,
+};
