@@ -4,14 +4,16 @@
  * that differs between formats hangs off it.
  *
  * A format is named by the user or by trusted metadata (the OVF's disk section), or it is
- * probed from the first and last bytes; raw is never the result of probing unless the caller
- * allows it (a raw disk's content is the guest's to choose, so it could pose as anything).
+ * probed from the first bytes; what no format claims is raw. A raw disk's first bytes are its
+ * guest's to choose, so it can pose as anything when probed: whoever knows the format says it,
+ * and formats open no other file by name unless they are given a folder for it.
+ *
+ * A format's row lives in its own folder (formats/qcow2/qcow2.c: image_qcow2); image.c lists
+ * them.
  */
 #pragma once
 
 #include "formats/block/block.h"
-
-struct json_t;
 
 /* How to open. All zero is right for a trusted caller that wants to read. */
 struct image_open {
