@@ -10,6 +10,10 @@
 /* `size` zero bytes, writable. */
 struct block *block_mem_new(uint64_t size, const char *label);
 
+/* Empty, writable, grows as it is written up to `limit` bytes (memory is used only for what is
+ * written); then ENOSPC. block_resize() works too. */
+struct block *block_mem_new_growable(uint64_t limit, const char *label);
+
 /* A copy of these bytes, writable. */
 struct block *block_mem_from(const void *bytes, size_t len, const char *label);
 
