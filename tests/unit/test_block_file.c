@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* block_file and block_window: real files against a copy in memory. */
+#include "tests/unit/block_model.h"
 #include "tests/unit/test.h"
 
 #include "formats/base/alloc.h"
@@ -45,57 +46,6 @@ static int remove_dir(void **state)
 	return 0;
 }
 
-/* Random writes, zeros and reads at random places; the file always reads as the model does. */
-static void behaves_as_memory(struct block *b, size_t size, unsigned seed)
-{
-	_auto_(mem) uint8_t *model = xcalloc(size, 1);
-	_auto_(mem) uint8_t *got = xaligned(4096, size);
-	_auto_(mem) uint8_t *data = xaligned(4096, size);
-	struct err err = {0};
-
-	for (size_t i = 0; i < size; i++)
-		data[i] = (uint8_t)(1 + rand_r(&seed) % 255);
-	for (unsigned i = 0; i < 300; i++) {
-		uint64_t off = rand_r(&seed) % size, from;
-		uint64_t len = rand_r(&seed) % (rand_r(&seed) % 4 ? 9000 : 700000);
-
-		if (rand_r(&seed) % 2)
-			off &= ~4095ULL;
-		len = MIN(len, size - off);
-		from = off % 4096; /* buffer alignment follows the offset half of the time */
-		if (rand_r(&seed) % 2)
-			from = rand_r(&seed) % 4096;
-		from = MIN(from, size - len);
-		switch (rand_r(&seed) % 4) {
-		case 0:
-		case 1:
-			assert_ok(block_pwrite(b, data + from, len, off, &err));
-			memcpy(model + off, data + from, len);
-			break;
-		case 2:
-			assert_ok(block_zero(
-				b, off, len, rand_r(&seed) % 2 ? BLOCK_MAY_UNMAP : 0, &err));
-			memset(model + off, 0, len);
-			break;
-		default:
-			assert_ok(block_pread(b, got + from, len, off, &err));
-			assert_memory_equal(got + from, model + off, len);
-		}
-	}
-	assert_ok(block_flush(b, &err));
-	assert_ok(block_pread(b, got, size, 0, &err));
-	assert_memory_equal(got, model, size);
-	for (uint64_t off = 0; off < size;) {
-		struct extent e;
-
-		assert_ok(block_extent(b, off, UINT64_MAX, &e, &err));
-		assert_int_equal(e.off, off);
-		if (e.flags & BLOCK_ZERO)
-			assert_true(bytes_are_zero(model + off, e.len));
-		off += e.len;
-	}
-}
-
 static void a_file_behaves_as_memory(void **state)
 {
 	static const unsigned flags[] = {0, BLOCK_FILE_DIRECT};
@@ -107,7 +57,7 @@ static void a_file_behaves_as_memory(void **state)
 
 		assert_ok(block_file_create(&b, d->file, flags[i], &err));
 		assert_ok(block_resize(b, MODEL_SIZE, &err));
-		behaves_as_memory(b, MODEL_SIZE, 42 + i);
+		block_behaves_as_memory(b, NULL, 42 + i);
 		assert_int_equal(b->size, MODEL_SIZE);
 		unlink(d->file);
 	}
@@ -123,7 +73,7 @@ static void a_file_without_direct_io_behaves_as_memory(void **state)
 	assert_ok(block_file_from_fd(
 		&b, fd, "memfd", BLOCK_FILE_WRITE | BLOCK_FILE_GROW | BLOCK_FILE_DIRECT, &err));
 	assert_ok(block_resize(b, MODEL_SIZE, &err));
-	behaves_as_memory(b, MODEL_SIZE, 7);
+	block_behaves_as_memory(b, NULL, 7);
 }
 
 static void a_window_behaves_as_memory_and_touches_nothing_else(void **state)
@@ -137,7 +87,7 @@ static void a_window_behaves_as_memory_and_touches_nothing_else(void **state)
 	memset(block_mem_bytes(mem) + 5000, 0, MODEL_SIZE);
 	below = block_ref(mem);
 	assert_ok(block_window_open(&w, mem, 5000, MODEL_SIZE, &err));
-	behaves_as_memory(w, MODEL_SIZE, 3);
+	block_behaves_as_memory(w, NULL, 3);
 	for (unsigned i = 0; i < 5000; i++) {
 		assert_int_equal(block_mem_bytes(below)[i], 0xee);
 		assert_int_equal(block_mem_bytes(below)[5000 + MODEL_SIZE + i], 0xee);
