@@ -413,7 +413,7 @@ static void check_request(const struct conn *c, struct request *q)
 		refuse(q, NBD_EINVAL, "no metadata context was selected");
 	else if ((cmd->props & CHANGES) && c->block->read_only)
 		refuse(q, NBD_EPERM, "the export is read-only");
-	else if ((cmd->props & RANGE) && !range_ok(q->off, q->len, c->block->size))
+	else if ((cmd->props & RANGE) && !range_ok(q->off, q->len, block_size(c->block)))
 		refuse(q, cmd->beyond_error, "beyond the end of the export");
 	else if ((cmd->props & SOME) && !q->len)
 		refuse(q, NBD_EINVAL, "a length of zero");

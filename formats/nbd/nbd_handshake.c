@@ -114,7 +114,7 @@ static int opt_export_name(struct shake *s, struct cursor data, struct err *err)
 		struct be64 size;
 		struct be16 flags;
 		uint8_t zeroes[124];
-	} answer = {.size = be64_make(s->block->size)};
+	} answer = {.size = be64_make(block_size(s->block))};
 	struct iovec iov = {.iov_base = &answer, .iov_len = sizeof(answer)};
 	int r;
 
@@ -153,7 +153,7 @@ static int send_info_export(struct shake *s, struct err *err)
 		struct be16 flags;
 	} info = {
 		.type = be16_make(NBD_INFO_EXPORT),
-		.size = be64_make(s->block->size),
+		.size = be64_make(block_size(s->block)),
 		.flags = be16_make(transmission_flags(s)),
 	};
 
