@@ -2,11 +2,16 @@
 /* image: the table of formats, and finding the right row. */
 #include "formats/image.h"
 
-#include <string.h>
+#include "formats/block/block_file.h"
 
+#include <string.h>
+#include <unistd.h>
+
+extern const struct image_format image_qcow2;
 extern const struct image_format image_raw;
 
 const struct image_format *const image_formats[] = {
+	&image_qcow2,
 	&image_raw,
 	NULL,
 };
@@ -39,5 +44,59 @@ int image_probe(struct block *file, const struct image_format **ret, struct err 
 		}
 	}
 	*ret = best;
+	return 0;
+}
+
+static int find(const char *name, const struct image_format **ret, struct err *err)
+{
+	*ret = image_format_find(name);
+	return *ret ? 0 : err_set(err, EINVAL, "no image format is named \"%s\"", name);
+}
+
+int image_open(struct block **ret, const char *path, const char *format,
+	const struct image_open *how, const struct image_format **ret_format, struct err *err)
+{
+	static const struct image_open plain;
+	const struct image_open *h = how ? how : &plain;
+	_auto_(block) struct block *file = NULL;
+	const struct image_format *f;
+	int r = block_file_open(
+		&file, path, h->write ? BLOCK_FILE_WRITE | BLOCK_FILE_GROW : 0, err);
+
+	if (r < 0)
+		return r;
+	r = format ? find(format, &f, err) : image_probe(file, &f, err);
+	if (r < 0)
+		return r;
+	if (h->write && !(f->can & IMAGE_CAN_WRITE))
+		return err_set(err, ENOTSUP, "%s: images of format %s are not written in place",
+			path, f->name);
+	r = f->open(ret, file, h, err);
+	if (r < 0)
+		return r;
+	STEAL(file);
+	if (ret_format)
+		*ret_format = f;
+	return 0;
+}
+
+int image_create(struct block **ret, const char *path, const struct image_format *format,
+	const struct image_create *how, struct err *err)
+{
+	_auto_(block) struct block *file = NULL;
+	int r;
+
+	if (!(format->can & IMAGE_CAN_CREATE))
+		return err_set(err, ENOTSUP, "%s: images of format %s are not made", path,
+			format->name);
+	r = block_file_create(&file, path, how->direct ? BLOCK_FILE_DIRECT : 0, err);
+	if (r < 0)
+		return r;
+	r = format->create(ret, file, how, err);
+	if (r < 0) {
+		unlink(path);
+		return r;
+	}
+	STEAL(file);
 	return 0;
 }
