@@ -9,9 +9,11 @@
 
 extern const struct image_format image_qcow2;
 extern const struct image_format image_raw;
+extern const struct image_format image_vmdk;
 
 const struct image_format *const image_formats[] = {
 	&image_qcow2,
+	&image_vmdk,
 	&image_raw,
 	NULL,
 };
