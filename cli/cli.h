@@ -72,6 +72,8 @@ bool cli_interrupted(void);
 struct show;
 struct show *show_new(const struct cli_common *common);
 void show_stage(struct show *s, const char *label);
+/* The same for a stage that counts milliseconds instead of bytes. */
+void show_stage_seconds(struct show *s, const char *label);
 /* Removes the bar from the terminal, so that a line can be printed. */
 void show_clear(struct show *s);
 const struct progress *show_progress(struct show *s);

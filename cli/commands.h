@@ -4,4 +4,5 @@
 
 #include "cli/cli.h"
 
+extern const struct command command_check;
 extern const struct command command_features;

@@ -28,6 +28,7 @@ const struct opt cli_common_opts[] = {
 
 /* In the order of `wherry help`. */
 const struct command *const commands[] = {
+	&command_check,
 	&command_features,
 	NULL,
 };

@@ -19,7 +19,8 @@ enum mode { SHOW_NONE, SHOW_BAR, SHOW_LINES, SHOW_JSON };
 struct show {
 	enum mode mode;
 	int fd;
-	bool drawn; /* a bar is on the screen */
+	bool drawn;   /* a bar is on the screen */
+	bool seconds; /* the stage counts milliseconds */
 	double stage_start, last;
 	char *stage;
 	struct progress progress;
@@ -53,7 +54,10 @@ static void draw_bar(struct show *s, double part, uint64_t done, double elapsed)
 	fprintf(stderr, "\r%-22.22s [", s->stage);
 	for (int i = 0; i < width; i++)
 		fputc(i < filled ? '=' : ' ', stderr);
-	fprintf(stderr, "] %3.0f%% %10s %9s/s\033[K", part * 100, size, speed);
+	if (s->seconds)
+		fprintf(stderr, "] %.0f s\033[K", (double)done / 1000);
+	else
+		fprintf(stderr, "] %3.0f%% %10s %9s/s\033[K", part * 100, size, speed);
 	fflush(stderr);
 	s->drawn = true;
 }
@@ -89,6 +93,8 @@ static int report(void *opaque, uint64_t done, uint64_t total)
 		draw_bar(s, part, done, now - s->stage_start);
 	else if (s->mode == SHOW_JSON)
 		write_json(s, done, total, now - s->stage_start);
+	else if (done < total && s->seconds)
+		fprintf(stderr, "%s: %.0f s\n", s->stage, (double)done / 1000);
 	else if (done < total)
 		fprintf(stderr, "%s: %.0f%%\n", s->stage, part * 100);
 	return 0;
@@ -123,6 +129,13 @@ void show_stage(struct show *s, const char *label)
 	s->stage = xstrdup(label);
 	s->stage_start = io_now();
 	s->last = s->mode == SHOW_LINES ? s->stage_start : 0;
+	s->seconds = false;
+}
+
+void show_stage_seconds(struct show *s, const char *label)
+{
+	show_stage(s, label);
+	s->seconds = true;
 }
 
 const struct progress *show_progress(struct show *s)

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* check: boots a guest on throw-away overlays and prints the verdict. */
+#include "cli/commands.h"
+
+#include "formats/base/str.h"
+#include "formats/image.h"
+#include "hv/kvm/kvm_probe.h"
+#include "v2v/check/check.h"
+#include "v2v/check/firmware.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+#define BARE_MEMORY (1024 * MiB)
+#define BARE_VCPUS  2
+
+struct check_cli {
+	unsigned timeout, silence, cpus;
+	char *engine, *accel, *evidence, *firmware, *bus, *machine, *format;
+	uint64_t memory;
+	bool no_console, no_evidence;
+};
+
+static const char *const accel_choices[] = {"auto", "kvm", "emulated", NULL};
+static const char *const firmware_choices[] = {"bios", "uefi", NULL};
+static const char *const machine_choices[] = {"q35", "pc", NULL};
+static const char *const bus_choices[] = {
+	"virtio-blk", "virtio-scsi", "sata", "ide", "nvme", "usb", NULL};
+
+#define FIELD(name) offsetof(struct check_cli, name)
+
+static const struct opt check_opts[] = {
+	{NULL, "--timeout", OPT_UINT, FIELD(timeout), "SECONDS",
+		"give up after this long (300 with KVM, 900 with emulation)", .min = 1,
+		.max = 86400},
+	{NULL, "--silence", OPT_UINT, FIELD(silence), "SECONDS",
+		"a console silent for so long has failed (60 with KVM, 180 with emulation)",
+		.min = 1, .max = 86400},
+	{NULL, "--accel", OPT_CHOICE, FIELD(accel), "HOW", "auto (measure), kvm, or emulated",
+		.choices = accel_choices},
+	{NULL, "--engine", OPT_STRING, FIELD(engine), "NAME", "what runs the machine (qemu)"},
+	{NULL, "--evidence", OPT_STRING, FIELD(evidence), "DIR",
+		"folder for serial log, screen, machine and report (NAME.check)"},
+	{NULL, "--no-evidence", OPT_FLAG, FIELD(no_evidence), NULL, "keep no evidence"},
+	{NULL, "--no-console", OPT_FLAG, FIELD(no_console), NULL,
+		"the guest does not use its serial port: silence is no failure"},
+	{NULL, "--firmware", OPT_CHOICE, FIELD(firmware), "KIND",
+		"bios or uefi (a disk: by its partition table)", .choices = firmware_choices},
+	{NULL, "--bus", OPT_CHOICE, FIELD(bus), "BUS",
+		"attach the disks to this bus (a disk: virtio-blk)", .choices = bus_choices},
+	{NULL, "--machine", OPT_CHOICE, FIELD(machine), "TYPE", "q35 or pc",
+		.choices = machine_choices},
+	{NULL, "--memory", OPT_SIZE, FIELD(memory), "SIZE",
+		"memory of the guest (at most 2 GiB of what is described)"},
+	{NULL, "--cpus", OPT_UINT, FIELD(cpus), "N",
+		"processors (at most as many as this machine has)", .min = 1, .max = 64},
+	{NULL, "--format", OPT_STRING, FIELD(format), "FORMAT", "image format (probed)"},
+	{0},
+};
+
+/* The blocks of a vmspec's disks, freed together. */
+struct disks {
+	struct block **list;
+	unsigned n;
+};
+
+static void disks_free(struct disks *d)
+{
+	for (unsigned i = 0; i < d->n; i++)
+		block_free(d->list[i]);
+	free(d->list);
+}
+
+static enum vm_bus parse_bus(const char *name)
+{
+	for (int b = VM_BUS_UNKNOWN; b <= VM_BUS_VIRTIO_SCSI; b++)
+		if (!strcmp(vm_bus_name((enum vm_bus)b), name))
+			return (enum vm_bus)b;
+	return VM_BUS_UNKNOWN;
+}
+
+static int open_disks(struct disks *disks, const struct vmspec *vm, struct err *err)
+{
+	disks->list = xcalloc(vm->n_disks, sizeof(struct block *));
+	for (unsigned i = 0; i < vm->n_disks; i++) {
+		const struct vm_disk *d = &vm->disks[i];
+		int r = image_open(&disks->list[i], d->file, d->format, NULL, NULL, err);
+
+		if (r < 0)
+			return r;
+		disks->n++;
+	}
+	return 0;
+}
+
+/* A machine around bare disks. */
+static struct vmspec *bare_machine(char **files, const char *format)
+{
+	struct vmspec *vm = vmspec_new();
+
+	vm->memory = BARE_MEMORY;
+	vm->vcpus = BARE_VCPUS;
+	vm->machine = VM_MACHINE_Q35;
+	strv_foreach (file, files) {
+		struct vm_disk *d = vmspec_add_disk(vm);
+
+		d->file = xstrdup(*file);
+		d->format = xstrdup_null(format);
+		d->bus = VM_BUS_VIRTIO_BLK;
+	}
+	vmspec_add_nic(vm);
+	return vm;
+}
+
+static void apply_options(struct vmspec *vm, const struct check_cli *o)
+{
+	for (unsigned i = 0; o->bus && i < vm->n_disks; i++)
+		vm->disks[i].bus = parse_bus(o->bus);
+	if (o->firmware)
+		vm->firmware =
+			!strcmp(o->firmware, "uefi") ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
+	if (o->machine)
+		vm->machine = !strcmp(o->machine, "pc") ? VM_MACHINE_PC : VM_MACHINE_Q35;
+	if (o->memory)
+		vm->memory = o->memory;
+	if (o->cpus)
+		vm->vcpus = o->cpus;
+}
+
+static int load(struct vmspec **ret, struct disks *disks, char **args,
+	const struct check_cli *o, struct err *err)
+{
+	_auto_(vmspec) struct vmspec *vm = bare_machine(args, o->format);
+	int r;
+
+	apply_options(vm, o);
+	r = open_disks(disks, vm, err);
+	if (r >= 0 && vm->firmware == VM_FIRMWARE_UNKNOWN)
+		r = firmware_guess(disks->list[0], &vm->firmware, err);
+	if (r >= 0)
+		*ret = STEAL(vm);
+	return r;
+}
+
+static int choose_accel(
+	struct check_opts *o, struct kvm_probe *probe, const char *how, struct err *err)
+{
+	if (how && !strcmp(how, "emulated")) {
+		o->accel_why = "asked for";
+		return 0;
+	}
+	o->kvm = kvm_probe(probe) == 0;
+	o->accel_why = probe->why;
+	if (!o->kvm && how && !strcmp(how, "kvm"))
+		return err_set(err, EIO, "KVM was asked for but is %s: %s",
+			kvm_verdict_name(probe->verdict), probe->why);
+	return 0;
+}
+
+static void print_phases(const struct check_report *r)
+{
+	const char *sep = "";
+
+	printf("  time      %.1f s (", r->seconds);
+	for (unsigned i = 0; i < WATCH_N_PHASES; i++) {
+		if (r->phase[i] < 0)
+			continue;
+		printf("%s%s at %.1f", sep, watch_phase_name((enum watch_phase)i), r->phase[i]);
+		sep = ", ";
+	}
+	printf(")\n");
+}
+
+static void print_devices(const struct check_report *r)
+{
+	if (r->devices_error)
+		printf("  devices   %s\n", r->devices_error);
+	for (unsigned i = 0; i < r->n_devices; i++)
+		if (r->devices[i].what[0])
+			printf("  %-9s %s: %s\n", r->devices[i].what, r->devices[i].name,
+				engine_device_state_name(r->devices[i].state));
+}
+
+static void print_report(const struct check_report *r)
+{
+	printf("%s %s: %s\n", r->verdict->pass ? "PASS" : "FAIL", r->verdict->name,
+		r->verdict->sentence);
+	if (r->detail[0])
+		printf("  seen      %s\n", r->detail);
+	if (r->cause[0] && !r->verdict->pass)
+		printf("  before    %s\n", r->cause);
+	if (r->verdict->advice)
+		printf("  advice    %s\n", r->verdict->advice);
+	print_phases(r);
+	printf("  machine   %s, %s, %llu MiB, %u vCPUs\n", r->engine,
+		r->kvm ? "KVM" : "emulation", (unsigned long long)(r->memory / MiB), r->vcpus);
+	if (r->accel_why[0])
+		printf("            %s\n", r->accel_why);
+	print_devices(r);
+	strv_foreach (note, r->notes)
+		printf("  note      %s\n", *note);
+	if (r->serial_log)
+		printf("  evidence  %s\n", r->serial_log);
+	if (r->screen)
+		printf("            %s\n", r->screen);
+	if (r->machine)
+		printf("            %s\n", r->machine);
+	if (r->json)
+		printf("            %s\n", r->json);
+}
+
+/* "dir/web01-sda.qcow2" -> "web01-sda.check" */
+static char *default_evidence(const char *arg)
+{
+	const char *slash = strrchr(arg, '/');
+	const char *name = slash ? slash + 1 : arg;
+	const char *dot = strrchr(name, '.');
+	size_t len = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+
+	return xasprintf("%.*s.check", (int)len, name);
+}
+
+static int run_check(const struct cli_common *common, const struct check_cli *cli, char **args,
+	struct check_report **ret, struct err *err)
+{
+	_auto_(mem) char *evidence = default_evidence(args[0]);
+	_auto_(vmspec) struct vmspec *vm = NULL;
+	_auto_(show) struct show *show = NULL;
+	struct disks disks = {0};
+	struct kvm_probe probe;
+	struct check_opts o = {
+		.engine = cli->engine,
+		.timeout = cli->timeout,
+		.silence = cli->silence,
+		.max_memory = cli->memory,
+		.no_console = cli->no_console,
+		.evidence = cli->no_evidence ? NULL
+			    : cli->evidence  ? cli->evidence
+					     : evidence,
+	};
+	int r = choose_accel(&o, &probe, cli->accel, err);
+
+	if (r >= 0)
+		r = load(&vm, &disks, args, cli, err);
+	if (r >= 0) {
+		show = show_new(common);
+		show_stage_seconds(show, "Booting");
+		o.progress = show_progress(show);
+		r = check_run(ret, vm, disks.list, &o, err);
+		show_clear(show);
+	}
+	disks_free(&disks);
+	return r;
+}
+
+static int check_command(const struct cli_common *common, void *opts, char **args)
+{
+	_auto_(check_report) struct check_report *report = NULL;
+	struct err err = {0};
+
+	if (run_check(common, opts, args, &report, &err) < 0)
+		return cli_error(&err);
+	if (common->json)
+		cli_print_json(check_report_json(report));
+	else
+		print_report(report);
+	return report->verdict->pass ? EXIT_DONE : EXIT_BOOT;
+}
+
+const struct command command_check = {
+	.name = "check",
+	.summary = "boot a guest on a throw-away overlay and give a verdict",
+	.args = "DISK...",
+	.min_args = 1,
+	.max_args = 16,
+	.opts = check_opts,
+	.opts_size = sizeof(struct check_cli),
+	.run = check_command,
+};
