@@ -20,6 +20,9 @@
  * give the same bytes. Data goes to the file at once, outside the lock; the L2 tables change in
  * memory once the data is there. A cluster that is zeroed keeps its place in the file.
  *
+ * A disk whose size is no multiple of 512 is written as one that ends in zeros up to the next
+ * multiple: QEMU would ignore its last bytes.
+ *
  * On disk everything becomes consistent in block_flush(), in this order: L2 tables, refcount
  * blocks, refcount table, L1 table, sync, header, sync. THE IMAGE IS COMPLETE AFTER
  * block_flush(). A new image has no header until then, so nothing takes it for an image. After

@@ -324,7 +324,8 @@ void qcow2_header_make(struct qcow2 *q)
 		.magic = be32_make(QCOW2_MAGIC),
 		.version = be32_make(3),
 		.cluster_bits = be32_make(q->cluster_bits),
-		.size = be64_make(q->size),
+		/* QEMU ignores what is beyond the last whole sector. */
+		.size = be64_make(align_up(q->size, 512)),
 		.l1_size = be32_make((uint32_t)q->l1_size),
 		.l1_off = be64_make(q->l1_off),
 		.refcount_order = be32_make(q->refcount_order),

@@ -52,23 +52,23 @@ static void a_reopened_image_is_changed_in_place(void **state)
 {
 	for (uint32_t cluster = 512; cluster <= 128 * KiB; cluster *= 4) {
 		_auto_(block) struct block *file = block_mem_new_growable(FILE_LIMIT, "f");
-		_auto_(mem) uint8_t *before = xcalloc(1, MiB + 100);
+		_auto_(mem) uint8_t *before = xcalloc(1, MiB + 1536);
 		struct err err = {0};
-		struct block *b = create(file, MiB + 100, cluster);
+		struct block *b = create(file, MiB + 1536, cluster);
 
 		block_behaves_as_memory(b, NULL, cluster);
 		for (unsigned i = 0; i < 3; i++) {
-			assert_ok(block_pread(b, before, MiB + 100, 0, &err));
+			assert_ok(block_pread(b, before, MiB + 1536, 0, &err));
 			block_free(b);
 			b = reopen(file, &to_write);
 			block_behaves_as_memory(b, before, cluster + i);
 		}
-		assert_ok(block_pread(b, before, MiB + 100, 0, &err));
+		assert_ok(block_pread(b, before, MiB + 1536, 0, &err));
 		block_free(b);
 		b = reopen(file, &to_read);
-		_auto_(mem) uint8_t *after = xcalloc(1, MiB + 100);
-		assert_ok(block_pread(b, after, MiB + 100, 0, &err));
-		assert_memory_equal(before, after, MiB + 100);
+		_auto_(mem) uint8_t *after = xcalloc(1, MiB + 1536);
+		assert_ok(block_pread(b, after, MiB + 1536, 0, &err));
+		assert_memory_equal(before, after, MiB + 1536);
 		block_free(b);
 	}
 }
