@@ -5,4 +5,6 @@
 #include "cli/cli.h"
 
 extern const struct command command_check;
+extern const struct command command_copy;
 extern const struct command command_features;
+extern const struct command command_info;

@@ -29,6 +29,8 @@ const struct opt cli_common_opts[] = {
 /* In the order of `wherry help`. */
 const struct command *const commands[] = {
 	&command_check,
+	&command_copy,
+	&command_info,
 	&command_features,
 	NULL,
 };
