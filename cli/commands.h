@@ -8,3 +8,4 @@ extern const struct command command_check;
 extern const struct command command_copy;
 extern const struct command command_features;
 extern const struct command command_info;
+extern const struct command command_serve;

@@ -31,6 +31,7 @@ const struct command *const commands[] = {
 	&command_check,
 	&command_copy,
 	&command_info,
+	&command_serve,
 	&command_features,
 	NULL,
 };
