@@ -47,7 +47,13 @@ struct watch {
 	char detail[DETAIL_MAX + 1];
 };
 
-/* The line without leading and trailing blanks, printable, cut. */
+/* Longest part of a line before the text that matters which is kept with it. */
+#define BEFORE_MATCH 200
+
+/*
+ * The line without leading and trailing blanks, cut, printable: control characters never get
+ * here, except those of the second kind (U+0080 to U+009F).
+ */
 static void keep_line(char *to, const char *line)
 {
 	size_t n;
@@ -59,6 +65,9 @@ static void keep_line(char *to, const char *line)
 		n--;
 	memcpy(to, line, n);
 	to[n] = 0;
+	for (size_t i = 0; i + 1 < n; i++)
+		if ((to[i] & 0xff) == 0xc2 && (to[i + 1] & 0xff) < 0xa0)
+			to[i] = to[i + 1] = '?';
 }
 
 static void forget_phases(struct watch *w)
@@ -118,6 +127,7 @@ static void find_phase(struct watch *w, const char *line)
 			reach(w, r->phase);
 }
 
+/* Does the rule hold for this line, which has its text somewhere? */
 static bool matches(const struct watch_line_rule *r, const char *line, enum watch_phase phase)
 {
 	if (phase < r->first || phase > r->last)
@@ -159,8 +169,13 @@ static void look_at(struct watch *w, const char *line)
 		decide(w, WATCH_LOGIN_PROMPT, line);
 	}
 	for (const struct watch_line_rule *r = watch_line_rules; r->text; r++) {
-		if (!matches(r, line, w->phase))
+		const char *at = strstr(line, r->text);
+
+		if (!at || !matches(r, line, w->phase))
 			continue;
+		/* In a very long line what matters is where the text is. */
+		if (at - line > BEFORE_MATCH)
+			line = at;
 		if (r->meaning == WATCH_MEANS_VERDICT)
 			decide(w, r->id, line);
 		else if (r->meaning == WATCH_MEANS_CAUSE)

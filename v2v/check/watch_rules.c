@@ -91,6 +91,7 @@ const struct watch_phase_rule watch_phase_rules[] = {
 	{WATCH_USERSPACE, "You are in emergency mode", NULL},
 	{WATCH_USERSPACE, "You are in rescue mode", NULL},
 	{WATCH_USERSPACE, "Give root password for", NULL},
+	{WATCH_USERSPACE, "Press Enter for maintenance", NULL},
 	{0, NULL, NULL},
 };
 

@@ -219,11 +219,11 @@ static int add_scsi_disk(struct args *a, const struct vm_disk *d, unsigned numbe
 	json_object_set_new(take_dev, "bus", json_string(bus));
 	json_object_set_new(take_dev, "scsi-id", json_integer(number % SCSI_UNITS));
 	json_object_set_new(take_dev, "lun", json_integer(0));
-	return add_device(a, take_dev, NULL, err);
+	return add_device(a, take_dev, id, err);
 }
 
 /* On the board's AHCI (q35) or IDE (pc) ports. */
-static int add_ata(struct args *a, json_t *take_dev, bool ide, struct err *err)
+static int add_ata(struct args *a, json_t *take_dev, bool ide, const char *id, struct err *err)
 {
 	bool pc = a->m->vm->machine == VM_MACHINE_PC;
 	_auto_(mem) char *bus = NULL;
@@ -251,7 +251,7 @@ static int add_ata(struct args *a, json_t *take_dev, bool ide, struct err *err)
 			"more than %d disks and drives on SATA, or 4 on IDE", AHCI_PORTS);
 	}
 	json_object_set_new(take_dev, "bus", json_string(bus));
-	return add_device(a, take_dev, NULL, err);
+	return add_device(a, take_dev, id, err);
 }
 
 static int add_disk_device(struct args *a, unsigned i, unsigned boot, struct err *err)
@@ -263,10 +263,11 @@ static int add_disk_device(struct args *a, unsigned i, unsigned boot, struct err
 	switch (d->bus) {
 	case VM_BUS_VIRTIO_SCSI:
 	case VM_BUS_SCSI:
-		return add_scsi_disk(a, d, i, disk_device("scsi-hd", i, d, boot), err);
+		return add_scsi_disk(a, disk_device("scsi-hd", i, d, boot), i, id, err);
 	case VM_BUS_IDE:
 	case VM_BUS_SATA:
-		return add_ata(a, disk_device("ide-hd", i, d, boot), d->bus == VM_BUS_IDE, err);
+		return add_ata(
+			a, disk_device("ide-hd", i, d, boot), d->bus == VM_BUS_IDE, id, err);
 	case VM_BUS_NVME:
 		/* QEMU wants a serial number here. */
 		if (!d->serial)
@@ -278,7 +279,7 @@ static int add_disk_device(struct args *a, unsigned i, unsigned boot, struct err
 	case VM_BUS_USB:
 		r = need_controllers(a, &a->usb, "usb", "qemu-xhci", 0, err);
 		return r < 0 ? r
-			     : add_device(a, disk_device("usb-storage", i, d, boot), NULL, err);
+			     : add_device(a, disk_device("usb-storage", i, d, boot), id, err);
 	case VM_BUS_FLOPPY:
 	case VM_BUS_XEN:
 		return err_set(
@@ -314,7 +315,7 @@ static int add_disks(struct args *a, struct err *err)
 	for (unsigned i = 0; i < vm->n_drives && r >= 0; i++)
 		if (vm->drives[i].kind == VM_CDROM)
 			r = add_ata(a, json_pack("{s:s}", "driver", "ide-cd"),
-				vm->machine == VM_MACHINE_PC, err);
+				vm->machine == VM_MACHINE_PC, NULL, err);
 	return r;
 }
 
