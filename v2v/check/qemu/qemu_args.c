@@ -204,8 +204,8 @@ static json_t *disk_device(
 	return j;
 }
 
-static int add_scsi_disk(struct args *a, const struct vm_disk *d, unsigned number,
-	json_t *take_dev, struct err *err)
+static int add_scsi_disk(
+	struct args *a, json_t *take_dev, unsigned number, const char *id, struct err *err)
 {
 	_auto_(mem) char *bus = NULL;
 	unsigned controller = number / SCSI_UNITS;
