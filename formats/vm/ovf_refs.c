@@ -268,10 +268,15 @@ static int read_files(struct ovf_refs *refs, const struct xml_node *envelope, st
 		r = read_file(f, n, err);
 		if (r < 0)
 			return err_prefix(err, "line %u", xml_line(n));
-		for (unsigned i = 0; i + 1 < refs->n_files; i++)
+		for (unsigned i = 0; i + 1 < refs->n_files; i++) {
 			if (!strcmp(refs->files[i].id, f->id))
 				return err_set(err, EINVAL, "line %u: a second File with id %s",
 					xml_line(n), f->id);
+			if (!strcmp(refs->files[i].href, f->href))
+				return err_set(err, EINVAL,
+					"line %u: a second File with href %s", xml_line(n),
+					f->href);
+		}
 	}
 	return 0;
 }
