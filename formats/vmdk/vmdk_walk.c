@@ -109,7 +109,8 @@ int vmdk_walk_new(struct vmdk_walk **ret, struct block *file, const struct vmdk_
 		return r;
 	}
 	w->end = at;
-	qsort(w->found, w->count, sizeof(*w->found), by_grain);
+	if (w->count)
+		qsort(w->found, w->count, sizeof(*w->found), by_grain);
 	*ret = w;
 	return 0;
 }
