@@ -195,18 +195,18 @@ static int inflate_grain(struct sparse *s, struct scratch *c, uint64_t g, uint32
 			g, lba, gte, m.size, s->file->size);
 	r = libdeflate_zlib_decompress(
 		c->inflater, data + VMDK_MARKER_DATA, m.size, out, s->grain, &got);
-	if (r == LIBDEFLATE_INSUFFICIENT_SPACE || (!r && got < vmdk_grain_used(&s->h, g)))
-		return err_set(err, EINVAL,
-			"grain %" PRIu64 " (LBA %" PRIu64
-			") at sector %u: it inflates to %s than "
-			"%zu bytes",
-			g, lba, gte, r ? "more" : "less", s->grain);
 	if (r)
 		return err_set(err, EBADMSG,
 			"grain %" PRIu64 " (LBA %" PRIu64
-			") at sector %u: its %u compressed bytes do not inflate, or their "
-			"checksum is wrong",
-			g, lba, gte, m.size);
+			") at sector %u: its %u compressed bytes do "
+			"not inflate to %zu, or their checksum is wrong",
+			g, lba, gte, m.size, s->grain);
+	if (got < vmdk_grain_used(&s->h, g))
+		return err_set(err, EINVAL,
+			"grain %" PRIu64 " (LBA %" PRIu64
+			") at sector %u: its %u compressed bytes "
+			"inflate to %zu, not %zu",
+			g, lba, gte, m.size, got, s->grain);
 	if (got < s->grain) /* the last grain of a disk may be short */
 		memset(out + got, 0, s->grain - got);
 	return 0;

@@ -62,13 +62,13 @@ static uint64_t gd_sectors(const struct vmdk_tables *t)
 static const char *touches(const struct vmdk_tables *t, uint64_t at, uint64_t len)
 {
 	if (!at)
-		return "the header";
+		return "it lies on the header";
 	if (t->h.desc_at && overlaps(at, len, t->h.desc_at, t->h.desc_sectors))
-		return "the descriptor";
+		return "it lies on the descriptor";
 	if (t->gd && overlaps(at, len, t->gd_at, gd_sectors(t)))
-		return "the grain directory";
+		return "it lies on the grain directory";
 	if (t->other && overlaps(at, len, t->other_at, gd_sectors(t)))
-		return "the redundant grain directory";
+		return "it lies on the redundant grain directory";
 	return NULL;
 }
 
@@ -149,8 +149,7 @@ static int check_directory(const struct vmdk_tables *t, uint64_t at, uint32_t *g
 				"%" PRIu64 " sectors",
 				which, i, gd[i], t->file->size / VMDK_SECTOR);
 		else if ((what = touches(t, gd[i], VMDK_GT_LEN / VMDK_SECTOR)))
-			r = err_set(err, EINVAL,
-				"%s: grain table %" PRIu64 " at sector %u: it lies on %s",
+			r = err_set(err, EINVAL, "%s: grain table %" PRIu64 " at sector %u: %s",
 				which, i, gd[i], what);
 		else if (overlaps(gd[i], VMDK_GT_LEN / VMDK_SECTOR, at, gd_sectors(t)))
 			r = err_set(err, EINVAL,
@@ -344,13 +343,13 @@ static const char *objection(const struct vmdk_tables *t, uint64_t grain, uint32
 	if (gte == VMDK_GTE_LOST)
 		return "its grain table is lost, or the table's two copies contradict each other";
 	if (!range_ok(at, len, t->file->size))
-		return "outside the file";
+		return "it lies outside the file";
 	if (!t->h.compressed && gte < t->h.overhead)
-		return "below the first grain, among the metadata";
+		return "it lies below the first grain, among the metadata";
 	if (touches(t, gte, sectors))
 		return touches(t, gte, sectors);
 	if (t->sorted && on_a_table(t, gte, sectors))
-		return "on a grain table";
+		return "it lies on a grain table";
 	return NULL;
 }
 
