@@ -91,6 +91,7 @@ void facts_free(struct facts *f)
 	for (size_t i = 0; i < f->n_files; i++)
 		file_done(&f->files[i]);
 	free(f->files);
+	strv_free(f->packages);
 	strv_free(f->warnings);
 	free(f);
 }
@@ -173,6 +174,16 @@ const struct facts_file *facts_kernel_file(const struct facts_kernel *k, const c
 	for (size_t i = 0; i < k->n_files; i++)
 		if (!strcmp(k->files[i].path, path))
 			return &k->files[i];
+	return NULL;
+}
+
+const char *facts_package(const struct facts *f, const char *name)
+{
+	size_t n = strlen(name);
+
+	strv_foreach (p, f->packages)
+		if (!strncmp(*p, name, n) && (*p)[n] == ' ')
+			return *p + n + 1;
 	return NULL;
 }
 

@@ -125,6 +125,7 @@ struct facts {
 	struct facts_file *files; /* what the rules may look at */
 	size_t n_files;
 
+	char **packages; /* those that matter, "NAME VERSION" */
 	char **warnings; /* met while collecting */
 };
 
@@ -144,6 +145,8 @@ void facts_warn(struct facts *f, const char *fmt, ...) _printf_(2, 3);
 
 /* NULL = there is no such file in the guest. Folders that were listed have all their files in. */
 const struct facts_file *facts_file(const struct facts *f, const char *path);
+/* The version of an installed package; NULL = not installed, or not one that was looked for. */
+const char *facts_package(const struct facts *f, const char *name);
 const struct facts_file *facts_kernel_file(const struct facts_kernel *k, const char *path);
 /* The volume of a mount point's file system (the longest one above path); NULL = none mounted. */
 const struct facts_mount *facts_mount_of(const struct facts *f, const char *path);
