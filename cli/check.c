@@ -264,6 +264,8 @@ static int check_command(const struct cli_common *common, void *opts, char **arg
 		cli_print_json(check_report_json(report));
 	else
 		print_report(report);
+	if (report->verdict == &watch_verdicts[WATCH_ENGINE_FAILED])
+		return EXIT_FAILED;
 	return report->verdict->pass ? EXIT_DONE : EXIT_BOOT;
 }
 

@@ -14,6 +14,9 @@
 
 /* How often the clock is looked at. */
 #define TICK_MS        200
+/* After reading from the console it is left alone for so long: a guest that prints all the time
+ * then costs a read per batch, not per byte. */
+#define BATCH_MS       10
 /* After the verdict, for the rest of what the console has to say. */
 #define LINGER_SECONDS 1.0
 /* Bytes of the console looked at between two looks at everything else. */
@@ -34,6 +37,7 @@ struct check {
 	struct evidence *evidence;
 	double start, timeout, silence;
 	bool serial_open;
+	bool serial_busy; /* something was read from it just now */
 	struct check_report *report;
 };
 
@@ -104,6 +108,7 @@ static int read_serial(struct check *c, double now)
 	if (!c->serial_open)
 		return 0;
 	n = read(c->ops->serial_fd(c->engine), buf, sizeof(buf));
+	c->serial_busy = n > 0;
 	if (n > 0) {
 		evidence_serial(c->evidence, buf, (size_t)n);
 		watch_serial(c->watch, buf, (size_t)n, now);
@@ -133,14 +138,15 @@ static void read_events(struct check *c, double now)
 /* Sleeps until something happens or it is time to look at the clock. */
 static void wait_for_news(struct check *c)
 {
+	bool listen = c->serial_open && !c->serial_busy;
 	struct pollfd p[] = {
-		{.fd = c->serial_open ? c->ops->serial_fd(c->engine) : -1, .events = POLLIN},
+		{.fd = listen ? c->ops->serial_fd(c->engine) : -1, .events = POLLIN},
 		{.fd = c->ops->event_fd(c->engine), .events = POLLIN},
 		{.fd = agent_fd(&c->agent), .events = POLLIN},
 	};
 
 	/* Interrupted or failed: the caller looks at everything anyway. */
-	if (poll(p, ARRAY_SIZE(p), TICK_MS) < 0)
+	if (poll(p, ARRAY_SIZE(p), c->serial_busy ? BATCH_MS : TICK_MS) < 0)
 		return;
 }
 

@@ -134,8 +134,7 @@ static bool matches(const struct watch_line_rule *r, const char *line, enum watc
 		return false;
 	if (r->also && !strstr(line, r->also))
 		return false;
-	return r->where == WATCH_START ? starts_with(line, r->text)
-				       : strstr(line, r->text) != NULL;
+	return r->where == WATCH_ANYWHERE || starts_with(line, r->text);
 }
 
 static void add_note(struct watch *w, const char *line)

@@ -23,11 +23,14 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* What QEMU may write to one file: variables of UEFI, a picture of the screen, its messages. */
 #define FILE_MAX     (64 * MiB)
+/* After a closed connection, until the process has ended. */
+#define GONE_MS      2000
 /* Of QEMU's messages in an error. */
 #define MESSAGES_MAX 600
 
@@ -326,10 +329,16 @@ static bool translate(struct engine *e, const json_t *event, struct engine_event
 /* Why QEMU is gone: its exit status and its last words. */
 static void describe_end(struct engine *e, const struct err *err, struct engine_event *ret)
 {
-	_auto_(mem) char *text = messages(e);
+	_auto_(fd) int pidfd = (int)syscall(SYS_pidfd_open, e->pid, 0);
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	_auto_(mem) char *text = NULL;
 	int status = 0;
-	pid_t pid = waitpid(e->pid, &status, WNOHANG);
+	pid_t pid;
 
+	/* Its sockets close a little before it is gone. */
+	poll(&p, 1, GONE_MS);
+	pid = waitpid(e->pid, &status, WNOHANG);
+	text = messages(e);
 	ret->kind = ENGINE_FAILED;
 	if (pid == e->pid) {
 		e->pid = 0;
