@@ -115,9 +115,10 @@ struct qcow2_slot {
 };
 
 enum qcow2_state {
-	QCOW2_NEW,   /* created; no header in the file yet */
-	QCOW2_CLEAN, /* the file is consistent */
-	QCOW2_DIRTY, /* changed since; the file's header has the dirty bit */
+	QCOW2_NEW,      /* created; no header in the file yet */
+	QCOW2_CLEAN,    /* the file is consistent */
+	QCOW2_UNMARKED, /* the same, but a header was being written: with the dirty bit or not */
+	QCOW2_DIRTY,    /* changed since; the file's header has the dirty bit */
 };
 
 struct qcow2_inflate;

@@ -337,15 +337,13 @@ int qcow2_header_write(struct qcow2 *q, bool dirty, struct err *err)
 {
 	struct qcow2_header *h = &q->disk;
 	uint64_t incompat = be64_get(h->incompatible) & ~(uint64_t)QCOW2_INCOMPAT_DIRTY;
-	/* Beyond the fields of every version 3 header lies what we do not change; a new image's
-	 * header is followed by zeros, the end of extensions. */
-	size_t len = q->state == QCOW2_NEW ? sizeof(*h) : QCOW2_V3_HEADER;
 	int r;
 
 	h->incompatible = be64_make(incompat | (dirty ? QCOW2_INCOMPAT_DIRTY : 0));
 	h->autoclear = be64_make(0);
 	h->rt_off = be64_make(q->rt_off);
 	h->rt_clusters = be32_make((uint32_t)(q->rt_size * 8 >> q->cluster_bits));
-	r = block_pwrite(q->file, h, len, 0, err);
+	/* What follows is not ours to change; in a new image it is zeros. */
+	r = block_pwrite(q->file, h, QCOW2_V3_HEADER, 0, err);
 	return r < 0 ? r : block_flush(q->file, err);
 }

@@ -340,8 +340,9 @@ static int begin_change(struct qcow2 *q, struct err *err)
 {
 	int r;
 
-	if (q->state != QCOW2_CLEAN)
+	if (q->state == QCOW2_NEW || q->state == QCOW2_DIRTY)
 		return 0;
+	q->state = QCOW2_UNMARKED;
 	r = qcow2_header_write(q, true, err);
 	if (r == 0)
 		q->state = QCOW2_DIRTY;

@@ -316,8 +316,10 @@ int qcow2_flush(struct block *b, struct err *err)
 		r = qcow2_flush_l1(q, err);
 	if (r == 0)
 		r = block_flush(q->file, err);
-	if (r == 0)
-		r = qcow2_header_write(q, false, err);
+	if (r < 0)
+		goto out;
+	q->state = QCOW2_UNMARKED;
+	r = qcow2_header_write(q, false, err);
 	if (r == 0)
 		q->state = QCOW2_CLEAN;
 out:
