@@ -10,6 +10,8 @@
 #include "formats/block/block_mem.h"
 #include "formats/image.h"
 
+#include <zlib.h>
+
 #define FILE_LIMIT (64 * MiB)
 
 extern const struct image_format image_qcow2;
@@ -228,6 +230,346 @@ static void a_file_that_fails_for_good_is_consistent_or_dirty_or_no_image(void *
 	}
 }
 
+/* ---- hostile images ---- */
+
+/* Clusters of 512 bytes: header, L1 table, data, L2 table, refcount block, refcount table. */
+static struct block *small_image(uint8_t **data)
+{
+	struct block *file = block_mem_new_growable(MiB, "f");
+	_auto_(block) struct block *b = create(file, 20 * KiB, 512);
+	struct err err = {0};
+
+	*data = xmalloc(20 * KiB);
+	for (unsigned i = 0; i < 20 * KiB; i++)
+		(*data)[i] = (uint8_t)(i * 7 + i / 256 + 1);
+	assert_ok(block_pwrite(b, *data, 20 * KiB, 0, &err));
+	assert_ok(block_flush(b, &err));
+	return file;
+}
+
+/* Where in the file the L2 entry of a cluster is. */
+static uint64_t entry_at(struct block *file, unsigned index)
+{
+	return (be64_load(block_mem_bytes(file) + 512) & ~(UINT64_C(1) << 63)) + index * 8;
+}
+
+static void set(struct block *file, uint64_t off, unsigned width, uint64_t value)
+{
+	uint8_t *p = block_mem_bytes(file) + off;
+
+	if (width == 1)
+		*p = (uint8_t)value;
+	else if (width == 4)
+		be32_store(p, (uint32_t)value);
+	else
+		be64_store(p, value);
+}
+
+static void a_hostile_header_field_is_refused_by_its_name(void **state)
+{
+	static const struct {
+		unsigned off, width;
+		uint64_t value;
+		int code;
+		const char *text;
+	} cases[] = {
+		{0, 4, 0x51464900, EINVAL, "is not qcow2"},
+		{4, 4, 0, ENOTSUP, "version 0"},
+		{4, 4, 1, ENOTSUP, "version 1"},
+		{4, 4, 4, ENOTSUP, "version 4"},
+		{8, 8, 200, ENOTSUP, "has the backing file"},
+		{8, 8, UINT64_MAX, ENOTSUP, "has the backing file"},
+		{20, 4, 8, EINVAL, "cluster bits 8"},
+		{20, 4, 22, EINVAL, "cluster bits 22"},
+		{20, 4, UINT32_MAX, EINVAL, "cluster bits"},
+		{24, 8, 33 * KiB, EINVAL,
+			"L1 table of 1 entries: a disk of 33792 bytes needs 2"},
+		{24, 8, INT64_MAX, EINVAL, "L1 table of 1 entries"},
+		{24, 8, UINT64_MAX, EINVAL, "disk size"},
+		{32, 4, 1, ENOTSUP, "AES"},
+		{32, 4, 2, ENOTSUP, "LUKS"},
+		{32, 4, 99, ENOTSUP, "method 99"},
+		{36, 4, 0, EINVAL, "L1 table of 0 entries"},
+		{36, 4, UINT32_MAX, EINVAL, "L1 table of 4294967295 entries: more than"},
+		{36, 4, 4 << 20, EINVAL, "L1 table of 33554432 bytes at 512: outside the file"},
+		{40, 8, 0, EINVAL, "L1 table at 0"},
+		{40, 8, 513, EINVAL, "L1 table at 513"},
+		{40, 8, 1 << 20, EINVAL, "L1 table of 8 bytes at 1048576: outside"},
+		{40, 8, UINT64_MAX - 511, EINVAL, "outside"},
+		{48, 8, 0, EINVAL, "refcount table at 0"},
+		{48, 8, 1000, EINVAL, "refcount table at 1000"},
+		{48, 8, UINT64_MAX - 511, EINVAL, "refcount table of 512 bytes"},
+		{56, 4, 0, EINVAL, "no refcount table"},
+		{56, 4, UINT32_MAX, EINVAL, "refcount table of"},
+		{56, 4, 1000, EINVAL, "refcount table of 512000 bytes"},
+		{60, 4, 65537, EINVAL, "65537 snapshots"},
+		{60, 4, 1, EINVAL, "snapshot table at 0"},
+		{72, 8, 2, EINVAL, "marked as corrupt"},
+		{72, 8, 4, ENOTSUP, "external data file"},
+		{72, 8, 8, EINVAL, "compression type 0"},
+		{72, 8, 16, EINVAL, "extended L2 entries with cluster bits 9"},
+		{72, 8, 32, ENOTSUP, "feature bit 5"},
+		{72, 8, UINT64_C(1) << 63, ENOTSUP, "feature bit 63"},
+		{96, 4, 7, EINVAL, "refcount order 7"},
+		{96, 4, UINT32_MAX, EINVAL, "refcount order"},
+		{100, 4, 96, EINVAL, "header: length 96"},
+		{100, 4, 105, EINVAL, "header: length 105"},
+		{100, 4, 520, EINVAL, "header: length 520"},
+		{104, 1, 1, EINVAL, "compression type 1"},
+		{112, 8, 0x12345678ffffffff, EINVAL, "header extension 0x12345678"},
+		{112, 8, 0x1234567800000190, EINVAL, "header extension 0x12345678"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_auto_(mem) uint8_t *data = NULL;
+		_auto_(block) struct block *file = small_image(&data);
+		struct block *b;
+		struct err err = {0};
+
+		set(file, cases[i].off, cases[i].width, cases[i].value);
+		assert_fails(image_qcow2.open(&b, file, &to_read, &err), cases[i].code,
+			cases[i].text);
+		assert_non_null(strstr(err.text, "f: "));
+	}
+}
+
+static void an_unknown_feature_is_called_by_the_name_the_image_gives_it(void **state)
+{
+	_auto_(mem) uint8_t *data = NULL;
+	_auto_(block) struct block *file = small_image(&data);
+	struct block *b;
+	struct err err = {0};
+
+	set(file, 72, 8, UINT64_C(1) << 40);
+	set(file, 112, 4, 0x6803f857);
+	set(file, 116, 4, 96);
+	set(file, 120, 1, 1); /* a compatible one of the same number */
+	set(file, 121, 1, 40);
+	memcpy(block_mem_bytes(file) + 122, "harmless", 8);
+	set(file, 168, 1, 0);
+	set(file, 169, 1, 40);
+	memcpy(block_mem_bytes(file) + 170, "time\ntravel", 11);
+	assert_fails(image_qcow2.open(&b, file, &to_read, &err), ENOTSUP,
+		"feature bit 40 (time?travel)");
+}
+
+/* What a read of the first cluster says when its L1 or L2 entry is this. */
+static void a_damaged_entry_is_refused_and_its_neighbour_read(void **state)
+{
+	static const struct {
+		unsigned l2;
+		uint64_t value;
+		const char *text;
+	} cases[] = {
+		{0, UINT64_C(0x8000000000100000),
+			"L1 entry 0 0x8000000000100000: outside the file"},
+		{0, UINT64_C(0x80fffffffffffe00), "outside the file"},
+		{0, UINT64_C(0x8000000000000401), "reserved bits"},
+		{0, UINT64_C(0x8100000000000400), "reserved bits"},
+		{0, UINT64_C(0x8000000000000000), "no offset, but marked as used"},
+		{0, UINT64_C(0x8000000000000200), "within the header or a table"},
+		{1, UINT64_C(0x8000000000100000),
+			"L1 entry 0, L2 entry 0 0x8000000000100000: outside"},
+		{1, UINT64_C(0x80fffffffffffe00), "outside the file"},
+		{1, UINT64_C(0x8000000000000602), "reserved bits"},
+		{1, UINT64_C(0xa000000000000600), "reserved bits"},
+		{1, UINT64_C(0x8000000000000000), "no offset, but marked as used"},
+		{1, UINT64_C(0x8000000000000200), "within the header or a table"},
+		{1, UINT64_C(0x4000000000000000), "within the header or a table"},
+		{1, UINT64_C(0x40000000000001ff), "within the header or a table"},
+		{1, UINT64_C(0x4000000000000200), "within the header or a table"},
+		{1, UINT64_C(0x4000000000100000), "outside the file"},
+		{1, UINT64_C(0x5fffffffffffffff), "offset of more than 56 bits"},
+		{1, UINT64_C(0x4000000000000601), "does not inflate"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		static const struct image_open damaged_ok = {.damaged_ok = true};
+		_auto_(mem) uint8_t *data = NULL;
+		_auto_(block) struct block *file = small_image(&data);
+		_auto_(block) struct block *b = NULL;
+		_auto_(block) struct block *d = NULL;
+		uint8_t got[20 * KiB];
+		struct extent e;
+		struct err err = {0};
+
+		set(file, cases[i].l2 ? entry_at(file, 0) : 512, 8, cases[i].value);
+		b = reopen(file, &to_read);
+		assert_fails(block_pread(b, got, 10, 100, &err), EINVAL, cases[i].text);
+		if (!strstr(cases[i].text, "inflate")) {
+			assert_fails(block_extent(b, 0, 512, &e, &err), EINVAL, cases[i].text);
+			d = reopen(file, &damaged_ok);
+			assert_ok(block_pread(d, got, sizeof(got), 0, &err));
+			assert_true(bytes_are_zero(got, cases[i].l2 ? 512 : sizeof(got)));
+			assert_ok(block_extent(d, 0, 512, &e, &err));
+			assert_int_equal(e.flags, 0);
+		}
+		if (!cases[i].l2)
+			continue;
+		assert_ok(block_pread(b, got, 19 * KiB, 512, &err));
+		assert_memory_equal(got, data + 512, 19 * KiB);
+	}
+}
+
+static void a_damaged_image_is_not_made_worse_by_writing(void **state)
+{
+	static const struct {
+		uint64_t off, value;
+		const char *text;
+	} at_open[] = {
+		{72, 1, "marked as dirty"},
+		{72, 2, "marked as corrupt"},
+	};
+	_auto_(mem) uint8_t *data = NULL;
+	_auto_(block) struct block *file = small_image(&data);
+	uint64_t rt = be64_load(block_mem_bytes(file) + 48);
+	struct err err = {0};
+	struct block *b;
+
+	for (size_t i = 0; i < ARRAY_SIZE(at_open); i++) {
+		set(file, at_open[i].off, 8, at_open[i].value);
+		assert_fails(
+			image_qcow2.open(&b, file, &to_write, &err), EINVAL, at_open[i].text);
+		set(file, at_open[i].off, 8, 0);
+	}
+	set(file, 4, 4, 2);
+	assert_fails(image_qcow2.open(&b, file, &to_write, &err), ENOTSUP, "version 2");
+	set(file, 4, 4, 3);
+	set(file, rt, 8, 0x601);
+	assert_fails(image_qcow2.open(&b, file, &to_write, &err), EINVAL,
+		"refcount table entry 0: 0x601: reserved bits");
+	set(file, rt, 8, 0x100000);
+	assert_fails(image_qcow2.open(&b, file, &to_write, &err), EINVAL,
+		"refcount table entry 0: block at 1048576");
+	set(file, rt, 8, 0x200);
+	assert_fails(image_qcow2.open(&b, file, &to_write, &err), EINVAL,
+		"refcount table entry 0: block at 512");
+	assert_ok(image_qcow2.open(&b, file, &to_read, &err));
+	file = NULL; /* taken */
+	block_free(b);
+}
+
+/* Whatever the bytes: an error or bytes, but no crash and no endless loop. */
+static void random_damage_to_the_tables_does_no_harm(void **state)
+{
+	unsigned seed = 1, opened = 0;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		_auto_(mem) uint8_t *data = NULL;
+		_auto_(block) struct block *file = small_image(&data);
+		struct block *b = NULL;
+		uint8_t got[600];
+		struct extent e;
+
+		for (unsigned k = 1 + rand_r(&seed) % 4; k > 0; k--) {
+			/* Header and L1 table; L2 table and refcounts. */
+			uint64_t off = rand_r(&seed) % 2560;
+
+			if (off >= 1024)
+				off += file->size - 2560;
+			block_mem_bytes(file)[off] = (uint8_t)rand_r(&seed);
+		}
+		if (image_qcow2.open(&b, block_ref(file), i % 2 ? &to_read : &to_write, NULL) <
+			0) {
+			block_free(file);
+			continue;
+		}
+		opened++;
+		for (uint64_t off = 0; off < MIN(b->size, 40 * KiB); off += sizeof(got)) {
+			block_pread(b, got, MIN(sizeof(got), b->size - off), off, NULL);
+			block_extent(b, off, UINT64_MAX, &e, NULL);
+			if (i % 2 == 0)
+				block_pwrite(
+					b, got, MIN(sizeof(got), b->size - off), off, NULL);
+		}
+		block_flush(b, NULL);
+		block_free(b);
+	}
+	assert_in_range(opened, 500, 3000);
+}
+
+static void a_file_cut_anywhere_gives_an_error_or_the_right_bytes(void **state)
+{
+	_auto_(mem) uint8_t *data = NULL;
+	_auto_(block) struct block *whole = small_image(&data);
+
+	for (uint64_t len = 0; len < whole->size; len++) {
+		_auto_(block) struct block *file =
+			block_mem_from(block_mem_bytes(whole), len, "f");
+		uint8_t got[20 * KiB];
+		struct block *b;
+
+		if (image_qcow2.open(&b, file, &to_read, NULL) < 0)
+			continue;
+		file = NULL; /* taken */
+		if (block_pread(b, got, sizeof(got), 0, NULL) == 0)
+			assert_memory_equal(got, data, sizeof(got));
+		block_free(b);
+	}
+}
+
+/* ---- compressed clusters ---- */
+
+enum stream { FINISHED, WITHOUT_END, TOO_SHORT, BROKEN };
+
+/* Cluster `index` of the disk becomes these bytes, compressed, at the end of the file. */
+static void set_compressed(
+	struct block *file, unsigned index, const uint8_t *data, enum stream kind)
+{
+	uint8_t out[2048] = {0};
+	uint64_t at = file->size + 5; /* anywhere, and no sector whole */
+	z_stream s = {
+		.next_in = (uint8_t *)data,
+		.avail_in = kind == TOO_SHORT ? 511 : 512,
+		.next_out = out,
+		.avail_out = sizeof(out),
+	};
+	struct err err = {0};
+	size_t len;
+
+	deflateInit2(&s, 6, Z_DEFLATED, -12, 9, Z_DEFAULT_STRATEGY);
+	deflate(&s, kind == WITHOUT_END ? Z_SYNC_FLUSH : Z_FINISH);
+	deflateEnd(&s);
+	len = sizeof(out) - s.avail_out;
+	if (kind == BROKEN)
+		memset(out, 0xff, len / 2);
+	assert_ok(block_pwrite(file, out, len, at, &err));
+	set(file, entry_at(file, index), 8,
+		UINT64_C(1) << 62 | (at % 512 + len - 1) / 512 << 61 | at);
+}
+
+static void compressed_clusters_are_read_whole_and_in_parts(void **state)
+{
+	_auto_(mem) uint8_t *data = NULL;
+	_auto_(block) struct block *file = small_image(&data);
+	_auto_(block) struct block *b = NULL;
+	uint8_t text[512], got[1500];
+	struct err err = {0};
+
+	for (unsigned i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)(i / 9);
+	set_compressed(file, 1, text, FINISHED);
+	set_compressed(file, 2, text, WITHOUT_END);
+	set_compressed(file, 4, text, TOO_SHORT);
+	set_compressed(file, 5, text, BROKEN);
+	b = reopen(file, &to_read);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_ok(block_pread(b, got, 1024, 512, &err));
+		assert_memory_equal(got, text, 512);
+		assert_memory_equal(got + 512, text, 512);
+		assert_ok(block_pread(b, got, 100, 512 + 77, &err));
+		assert_memory_equal(got, text + 77, 100);
+		assert_ok(block_pread(b, got, 1000, 300, &err));
+		assert_memory_equal(got, data + 300, 212);
+		assert_memory_equal(got + 212, text, 512);
+		assert_memory_equal(got + 724, text, 276);
+	}
+	assert_fails(block_pread(b, got, 512, 2048, &err), EINVAL, "does not inflate to 512");
+	assert_fails(block_pread(b, got, 1, 2600, &err), EINVAL, "does not inflate to 512");
+	assert_ok(block_pread(b, got, 512, 1536, &err));
+	assert_memory_equal(got, data + 1536, 512);
+}
+
 /* ---- threads ---- */
 
 #define THREADS 4
@@ -293,6 +635,13 @@ int main(void)
 		cmocka_unit_test(the_same_calls_give_the_same_bytes),
 		cmocka_unit_test(a_failed_request_to_the_file_leaves_the_image_consistent),
 		cmocka_unit_test(a_file_that_fails_for_good_is_consistent_or_dirty_or_no_image),
+		cmocka_unit_test(a_hostile_header_field_is_refused_by_its_name),
+		cmocka_unit_test(an_unknown_feature_is_called_by_the_name_the_image_gives_it),
+		cmocka_unit_test(a_damaged_entry_is_refused_and_its_neighbour_read),
+		cmocka_unit_test(a_damaged_image_is_not_made_worse_by_writing),
+		cmocka_unit_test(random_damage_to_the_tables_does_no_harm),
+		cmocka_unit_test(a_file_cut_anywhere_gives_an_error_or_the_right_bytes),
+		cmocka_unit_test(compressed_clusters_are_read_whole_and_in_parts),
 		cmocka_unit_test(threads_write_parts_of_the_same_clusters),
 	};
 
