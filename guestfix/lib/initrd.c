@@ -27,6 +27,7 @@ struct walk {
 	uint32_t mode, size; /* of the current entry */
 	uint32_t name_size;
 	size_t cap, kept;
+	bool ended; /* the archive's last entry was seen */
 	char *name;
 };
 
@@ -81,6 +82,7 @@ static int parse_header(struct walk *w, struct err *err)
 			w->name_size, INITRD_MAX_PATH);
 	w->state = IN_NAME;
 	w->want = w->name_size;
+	w->ended = false;
 	return 0;
 }
 
@@ -107,6 +109,7 @@ static int parse_name(struct walk *w, struct err *err)
 	if (!strcmp(name, "TRAILER!!!")) {
 		w->state = IN_HEADER;
 		w->want = HEADER_SIZE;
+		w->ended = true;
 		return 1; /* the zeros behind it are nobody's */
 	}
 	w->skip = padding(w->pos);
@@ -273,7 +276,7 @@ static int parse_segment(struct walk *w, const uint8_t *in, size_t len, size_t *
 			"initramfs: neither cpio nor a known compression (%02x %02x %02x %02x)",
 			in[0], len > 1 ? in[1] : 0, len > 2 ? in[2] : 0, len > 3 ? in[3] : 0);
 	}
-	if (!walk_is_idle(w))
+	if (!walk_is_idle(w) || !w->ended)
 		return err_set(err, EINVAL, "initramfs: archive %u is cut short",
 			w->rd->n_segments + 1);
 	if (!*consumed)

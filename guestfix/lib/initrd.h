@@ -24,7 +24,7 @@
 
 #define INITRD_MAX_ENTRIES  (256 * 1024)
 #define INITRD_MAX_SEGMENTS 64
-#define INITRD_MAX_UNPACKED (UINT64_C(4) << 30) /* all archives together, unpacked */
+#define INITRD_MAX_UNPACKED (UINT64_C(2) << 30) /* all archives together, unpacked */
 #define INITRD_MAX_KEPT     (1024 * 1024)       /* a small file whose content is kept */
 #define INITRD_MAX_PATH     4096
 

@@ -2,6 +2,8 @@
 // unpack: compressed streams with an exact end, see unpack.h.
 #include "guestfix/lib/unpack.h"
 
+#include "formats/base/bytes.h"
+
 #include <archive.h>
 #include <lzma.h>
 #include <zlib.h>
@@ -121,6 +123,31 @@ static int unpack_lzma(bool xz, const uint8_t *in, size_t len, uint8_t *out, unp
 	return ret < 0 ? ret : 0;
 }
 
+/*
+ * The end of an lz4 stream in its legacy format, which has no mark for it: chunks with their sizes
+ * until a size of zero, or one that no chunk can have (the kernel's lib/decompress_unlz4.c).
+ */
+static size_t lz4_end(const uint8_t *in, size_t len)
+{
+	const uint32_t magic = 0x184c2102, max = 8 * MiB + 8 * MiB / 255 + 16;
+	size_t at = 4;
+
+	if (le32_load(in) != magic)
+		return len;
+	while (range_ok(at, 4, len)) {
+		uint32_t size = le32_load(in + at);
+
+		if (size == magic) { /* one more stream */
+			at += 4;
+			continue;
+		}
+		if (!size || size > max || !range_ok(at + 4, size, len))
+			return at;
+		at += 4 + size;
+	}
+	return at;
+}
+
 static int unpack_libarchive(enum initrd_compression c, const uint8_t *in, size_t len,
 	uint8_t *out, unpack_sink *sink, void *opaque, size_t *consumed, struct err *err)
 {
@@ -131,6 +158,7 @@ static int unpack_libarchive(enum initrd_compression c, const uint8_t *in, size_
 
 	if (!a)
 		return err_set(err, ENOMEM, "libarchive: out of memory");
+	len = c == INITRD_LZ4 ? lz4_end(in, len) : len;
 	if (c == INITRD_LZ4)
 		archive_read_support_filter_lz4(a);
 	else if (c == INITRD_BZIP2)
@@ -147,7 +175,9 @@ static int unpack_libarchive(enum initrd_compression c, const uint8_t *in, size_
 	if (ret >= 0 && n < 0)
 		ret = err_set(err, EINVAL, "%s stream: %s", initrd_compression_name(c),
 			archive_error_string(a) ?: "damaged");
-	*consumed = (size_t)MIN((uint64_t)archive_filter_bytes(a, -1), (uint64_t)len);
+	*consumed = c == INITRD_LZ4
+			    ? len
+			    : (size_t)MIN((uint64_t)archive_filter_bytes(a, -1), (uint64_t)len);
 	archive_read_free(a);
 	return ret < 0 ? ret : 0;
 }
