@@ -56,7 +56,7 @@ static void everything(struct vmspec *vm)
 	vm->sockets = vm->cores = vm->threads = 2;
 	vm->cpu_model = xstrdup("qemu64");
 	vm->firmware = VM_FIRMWARE_UEFI;
-	vm->tpm = vm->clock_localtime = vm->agent_channel = true;
+	vm->clock_localtime = vm->agent_channel = true;
 	vm->rng = vm->balloon = vm->pvpanic = true;
 	vm->display = xstrdup("virtio");
 	vm->sound = xstrdup("ich9");
@@ -128,10 +128,17 @@ static void many_disks(struct vmspec *vm)
 	vm->name = xstrdup("a/b & <c> 'd' \"e\" \xc3\xa4");
 }
 
+/* Needs swtpm on the host. */
+static void with_tpm(struct vmspec *vm)
+{
+	vm->tpm = true;
+	disk(vm, VM_BUS_VIRTIO_BLK, 0, 0);
+}
+
 struct vmspec *vm_sample(unsigned n)
 {
-	static void (*const samples[])(struct vmspec * vm) = {
-		plain, everything, secure_boot, clashing, old_pc, emulated_scsi, many_disks};
+	static void (*const samples[])(struct vmspec * vm) = {plain, everything, secure_boot,
+		clashing, old_pc, emulated_scsi, many_disks, with_tpm};
 	struct vmspec *vm;
 
 	if (n >= ARRAY_SIZE(samples))

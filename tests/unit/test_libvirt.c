@@ -32,7 +32,7 @@ static char *essence(const struct vmspec *vm)
 static void what_is_written_comes_back(void **state)
 {
 	/* The samples with places as policy gives them; not the clashing one. */
-	static const unsigned canonical[] = {0, 1, 2, 4};
+	static const unsigned canonical[] = {0, 1, 2, 4, 7};
 
 	for (size_t i = 0; i < ARRAY_SIZE(canonical); i++) {
 		_auto_(vmspec) struct vmspec *vm = vm_sample(canonical[i]), *back = NULL;
@@ -158,8 +158,8 @@ static void assert_device(const char *text, const char *device, const char *chil
 static void the_target_has_what_it_needs(void **state)
 {
 	_auto_(vmspec) struct vmspec *all = vm_sample(1), *ide = vm_sample(3),
-				     *last = vm_sample(6);
-	_auto_(mem) char *text = NULL, *clashing = NULL, *many = NULL;
+				     *last = vm_sample(6), *with_tpm = vm_sample(7);
+	_auto_(mem) char *text = NULL, *clashing = NULL, *many = NULL, *tpm = NULL;
 	_auto_(xml) struct xml *doc = NULL;
 	const struct xml_node *d;
 	struct err err = {0};
@@ -182,7 +182,8 @@ static void the_target_has_what_it_needs(void **state)
 	assert_device(text, "input", "", "type", "tablet");
 	assert_device(text, "memballoon", "", "model", "virtio");
 	assert_device(text, "interface", "source", "network", "VM Network");
-	assert_device(text, "tpm", "backend", "version", "2.0");
+	assert_ok(libvirt_write(&tpm, with_tpm, &err));
+	assert_device(tpm, "tpm", "backend", "version", "2.0");
 	/* No IDE on q35. */
 	assert_ok(libvirt_write(&clashing, ide, &err));
 	assert_null(strstr(clashing, "bus=\"ide\""));
