@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * boot: what joins guestfix and the boot check: a guest that does not write to its serial port
+ * gets a console there for one boot, on the check's throw-away overlays.
+ */
+#pragma once
+
+#include "formats/block/block.h"
+#include "formats/vm/vmspec.h"
+
+struct boot_console {
+	bool kvm_usable;
+	const struct progress *progress;
+	/* Why no console could be added (a guest of an unknown kind); "" = none needed or done. */
+	char why_not[300];
+};
+
+/* For check_opts.prepare, with a struct boot_console as `opaque`. 1: the guest writes to its
+ * serial port now (it did before, or its boot entries were edited); 0: it could not be made to. */
+int boot_console_prepare(
+	void *opaque, const struct vmspec *vm, struct block *const *overlays, struct err *err);
