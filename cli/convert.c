@@ -13,7 +13,6 @@
 struct convert_cli {
 	/* the source */
 	char *input, *input_format, *root;
-	char **keys;
 	/* the target */
 	char *output, *directory, *format, *name;
 	char **networks, **bridges, **macs;
@@ -36,8 +35,6 @@ static const char *const accel_choices[] = {"auto", "kvm", "emulated", NULL};
 			"format of the source's disk images (default: found out)"},            \
 		{NULL, "--root", OPT_STRING, FIELD(root), "WHICH",                             \
 			"of several operating systems: first, or a device such as /dev/sda2"}, \
-		{NULL, "--key", OPT_STRINGS, FIELD(keys), "SELECTOR",                          \
-			"key of an encrypted disk: ID:key:TEXT or ID:file:NAME"},              \
 		{NULL, "--accel", OPT_CHOICE, FIELD(accel), "HOW",                             \
 			"run helpers with hardware virtualization or without",                 \
 			.choices = accel_choices},
@@ -157,7 +154,6 @@ static int run_stages(
 		.bridges = o->bridges,
 		.macs = o->macs,
 		.root = o->root,
-		.keys = o->keys,
 		.serial_console = o->serial_console,
 		.threads = o->threads,
 		.check_timeout = o->timeout,

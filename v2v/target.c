@@ -96,6 +96,19 @@ static void plan_nics(struct vmspec *vm, const struct plan *plan, const struct t
 		nic->pci_slot = 0;
 		map_nic(nic, map);
 	}
+	/* Interface names in the guest hang on these addresses now. */
+	for (size_t i = 0; i < plan->n_nics; i++) {
+		const struct plan_nic *p = &plan->nics[i];
+		struct vm_nic *nic;
+
+		if (p->index >= vm->n_nics)
+			continue;
+		nic = &vm->nics[p->index];
+		free(nic->mac);
+		nic->mac = xstrdup(p->mac);
+		free(nic->guest_name);
+		nic->guest_name = xstrdup_null(p->name);
+	}
 }
 
 static void plan_disks(struct vmspec *vm, enum vm_bus bus)
@@ -153,9 +166,12 @@ int target_plan(struct vmspec **ret, const struct vmspec *source, const struct p
 		return r;
 	/* The source's losses are reported with the source. */
 	strv_free(STEAL(vm->losses));
-	/* A guest that knows only legacy virtio gets the board on which devices are transitional. */
-	vm->machine = caps->virtio_1_0 ? VM_MACHINE_Q35 : VM_MACHINE_PC;
-	vm->firmware = caps->uefi ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
+	vm->machine = caps->machine;
+	/* The disks know what they boot with; the description is believed where they are silent. */
+	if (caps->firmware != VM_FIRMWARE_UNKNOWN)
+		vm->firmware = caps->firmware;
+	else if (vm->firmware == VM_FIRMWARE_UNKNOWN)
+		vm->firmware = VM_FIRMWARE_BIOS;
 	if (!vm->memory) {
 		vm->memory = DEFAULT_MEMORY;
 		vmspec_lose(vm,

@@ -65,7 +65,6 @@ static int stage_inspect(struct conversion *c, struct err *err)
 	struct guest_open how = {
 		.force_tcg = !c->opts.kvm_usable,
 		.root = c->opts.root,
-		.keys = c->opts.keys,
 		.progress = c->opts.progress,
 	};
 	size_t n = c->source->n_disks;

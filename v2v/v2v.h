@@ -58,7 +58,6 @@ struct v2v_opts {
 	char *const *macs;     /* "MAC:network:NAME" or "MAC:bridge:NAME" */
 
 	const char *root;    /* which operating system if there are several */
-	char *const *keys;   /* for encrypted disks */
 	bool serial_console; /* give the guest one */
 
 	bool kvm_usable;        /* measured by the caller */
