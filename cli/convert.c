@@ -50,17 +50,18 @@ static const char *const accel_choices[] = {"auto", "kvm", "emulated", NULL};
 			"give the guest a console on its serial port, for good"},
 
 static const struct opt convert_opts[] = {
-	SOURCE_OPTS TARGET_OPTS
-	{"-o", NULL, OPT_STRING, FIELD(output), "MODE", "kind of target: local, null"},
+	SOURCE_OPTS TARGET_OPTS{
+		"-o", NULL, OPT_STRING, FIELD(output), "MODE", "kind of target: local, null"},
 	{"-os", NULL, OPT_STRING, FIELD(directory), "DIR", "folder the result goes to"},
-	{"-of", NULL, OPT_STRING, FIELD(format), "FORMAT", "format of the new disks: qcow2, raw"},
+	{"-of", NULL, OPT_STRING, FIELD(format), "FORMAT",
+		"format of the new disks: qcow2, raw"},
 	{"-on", NULL, OPT_STRING, FIELD(name), "NAME", "name of the new machine"},
 	{NULL, "--overwrite", OPT_FLAG, FIELD(overwrite), NULL,
 		"replace the results of an earlier conversion"},
 	{NULL, "--check", OPT_FLAG, FIELD(check), NULL,
 		"boot the result on a throw-away overlay, and say whether it came up"},
-	{NULL, "--timeout", OPT_UINT, FIELD(timeout), "SECONDS", "longest time --check may take",
-		.min = 1, .max = 86400},
+	{NULL, "--timeout", OPT_UINT, FIELD(timeout), "SECONDS",
+		"longest time --check may take", .min = 1, .max = 86400},
 	{NULL, "--evidence", OPT_STRING, FIELD(evidence), "DIR",
 		"folder for what --check saw (default: NAME.check beside the result)"},
 	{NULL, "--threads", OPT_UINT, FIELD(threads), "N",
@@ -94,8 +95,8 @@ static void on_stage(void *opaque, enum v2v_stage stage, double seconds)
 }
 
 /* Is KVM to be used? Measured, unless the user decides. */
-static int choose_accel(
-	const struct convert_cli *o, struct v2v_opts *v, struct kvm_probe *probe, struct err *err)
+static int choose_accel(const struct convert_cli *o, struct v2v_opts *v,
+	struct kvm_probe *probe, struct err *err)
 {
 	if (o->accel && !strcmp(o->accel, "emulated")) {
 		v->kvm_why = "emulation was asked for with --accel";
@@ -132,8 +133,7 @@ static int print_result(const struct conversion *c, const struct cli_common *com
 }
 
 /* The stages up to `last`, then what they found. */
-static int run_stages(
-	const struct cli_common *common, const struct convert_cli *o, char **args,
+static int run_stages(const struct cli_common *common, const struct convert_cli *o, char **args,
 	enum v2v_stage last)
 {
 	_auto_(show) struct show *show = show_new(common);

@@ -57,10 +57,10 @@ static void print_disk(const struct vm_disk *d, unsigned i)
 static void print_nic(const struct vm_nic *n, unsigned i)
 {
 	_auto_(mem) char *name = xasprintf("nic %u", i + 1);
-	_auto_(mem) char *text = xasprintf("%s, %s, %s %s%s%s", n->mac ? n->mac : "address unknown",
-		n->model ? n->model : "model unknown", n->bridge ? "bridge" : "network",
-		n->network ? n->network : "unknown", n->guest_name ? ", the guest's " : "",
-		n->guest_name ? n->guest_name : "");
+	_auto_(mem) char *text = xasprintf("%s, %s, %s %s%s%s",
+		n->mac ? n->mac : "address unknown", n->model ? n->model : "model unknown",
+		n->bridge ? "bridge" : "network", n->network ? n->network : "unknown",
+		n->guest_name ? ", the guest's " : "", n->guest_name ? n->guest_name : "");
 
 	field(name, text);
 }
@@ -158,7 +158,8 @@ void print_plan(const struct conversion *c)
 bool print_is_virtio(const struct vmspec *vm)
 {
 	for (unsigned i = 0; i < vm->n_disks; i++)
-		if (vm->disks[i].bus != VM_BUS_VIRTIO_BLK && vm->disks[i].bus != VM_BUS_VIRTIO_SCSI)
+		if (vm->disks[i].bus != VM_BUS_VIRTIO_BLK &&
+			vm->disks[i].bus != VM_BUS_VIRTIO_SCSI)
 			return false;
 	for (unsigned i = 0; i < vm->n_nics; i++)
 		if (!vm->nics[i].model || strcmp(vm->nics[i].model, "virtio") != 0)
@@ -200,8 +201,8 @@ void print_check(const struct check_report *r)
 		field("advice", r->verdict->advice);
 	for (unsigned i = 0; i < r->n_devices; i++) {
 		const struct engine_device *d = &r->devices[i];
-		_auto_(mem) char *text = xasprintf("%s%s%s: %s", d->name, *d->what ? " of " : "",
-			d->what, engine_device_state_name(d->state));
+		_auto_(mem) char *text = xasprintf("%s%s%s: %s", d->name,
+			*d->what ? " of " : "", d->what, engine_device_state_name(d->state));
 
 		field("device", text);
 	}

@@ -12,9 +12,8 @@
 
 #include <stdio.h>
 
-static int add_console(
-	struct guest *guest, const struct vmspec *vm, struct facts **facts, struct plan **plan,
-	struct err *err)
+static int add_console(struct guest *guest, const struct vmspec *vm, struct facts **facts,
+	struct plan **plan, struct err *err)
 {
 	int r = facts_collect(facts, guest, vm, err);
 
@@ -93,9 +92,10 @@ int v2v_check(struct conversion *c, struct err *err)
 		.progress = c->opts.progress,
 	};
 	_auto_(mem) char *evidence =
-		c->opts.evidence ? xstrdup(c->opts.evidence)
-				 : xasprintf("%s/%s.check", c->opts.directory ? c->opts.directory : ".",
-					   c->target->name);
+		c->opts.evidence
+			? xstrdup(c->opts.evidence)
+			: xasprintf("%s/%s.check", c->opts.directory ? c->opts.directory : ".",
+				  c->target->name);
 	struct block **disks;
 	int r;
 

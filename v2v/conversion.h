@@ -33,7 +33,7 @@ struct v2v_input {
 struct v2v_output {
 	struct v2v_mode mode;
 	bool needs_directory;
-	/* fix: is there room, are the names free? Before anything long begins. */
+	/* overlay: is there room, are the names free? Before anything long begins. */
 	int (*prepare)(struct conversion *c, struct err *err);
 	/* Makes the target image of disk i; writes happen under a temporary name. */
 	int (*create_disk)(

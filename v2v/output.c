@@ -115,7 +115,7 @@ static char *final_path(const struct conversion *c, const char *name)
 /* Makes and locks the staging folder; removes what a dead conversion left in it. */
 static int staging_open(struct conversion *c, struct err *err)
 {
-	const char *name = c->target->name;
+	const char *name = c->name;
 	_auto_(mem) char *path = xasprintf("%s/.%s.wherry", c->opts.directory, name);
 	_auto_(mem) char *xml = xasprintf("%s/%s.xml", c->opts.directory, name);
 	bool mine;
@@ -133,7 +133,7 @@ static int staging_open(struct conversion *c, struct err *err)
 	}
 	c->staging.path = STEAL(path);
 	mine = died_while_renaming(&c->staging);
-	for (unsigned i = 0; i < c->target->n_disks; i++) {
+	for (unsigned i = 0; i < c->source->n_disks; i++) {
 		_auto_(mem) char *final = NULL;
 
 		free(c->disks[i].name);
@@ -194,7 +194,7 @@ static int write_descriptions(
 
 	if (!dir)
 		return err_set_errno(err, errno, "%s", c->opts.directory);
-	for (unsigned i = 0; i < c->target->n_disks; i++) {
+	for (unsigned i = 0; i < c->source->n_disks; i++) {
 		struct vm_disk *d = &c->target->disks[i];
 
 		free(d->file);
@@ -216,15 +216,15 @@ static int write_descriptions(
 
 static int local_finish(struct conversion *c, struct err *err)
 {
-	_auto_(mem) char *xml_name = xasprintf("%s.xml", c->target->name);
-	_auto_(mem) char *report_name = xasprintf("%s.report.json", c->target->name);
+	_auto_(mem) char *xml_name = xasprintf("%s.xml", c->name);
+	_auto_(mem) char *report_name = xasprintf("%s.report.json", c->name);
 	_auto_(fd) int dirfd = open(c->opts.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
 
 	r = write_descriptions(c, xml_name, report_name, err);
 	if (r >= 0)
 		r = write_staged(c, "commit", "", err);
-	for (unsigned i = 0; r >= 0 && i < c->target->n_disks; i++)
+	for (unsigned i = 0; r >= 0 && i < c->source->n_disks; i++)
 		r = put_in_place(c, c->disks[i].name, err);
 	if (r >= 0)
 		r = put_in_place(c, report_name, err);
@@ -245,7 +245,7 @@ static void local_undo(struct conversion *c)
 		return;
 	/* Failed between renames: what is in place already is not finished either. */
 	if (died_while_renaming(&c->staging))
-		for (unsigned i = 0; i < c->target->n_disks; i++) {
+		for (unsigned i = 0; i < c->source->n_disks; i++) {
 			_auto_(mem) char *final = final_path(c, c->disks[i].name);
 
 			unlink(final);

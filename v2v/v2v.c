@@ -36,6 +36,24 @@ static int stage_open(struct conversion *c, struct err *err)
 	return v2v_find_input(&c->opts, &c->in, err);
 }
 
+/* Files are called after the machine, in folders that are the user's: letters a path can hold. */
+static int set_name(struct conversion *c, struct err *err)
+{
+	const char *name = c->opts.name ? c->opts.name : c->source->name;
+
+	c->name = xstrdup(name ? name : "");
+	for (char *p = c->name; *p; p++)
+		if (*p == '/' || (unsigned char)*p < 0x20)
+			*p = '_';
+	if (!*c->name)
+		return err_set(err, EINVAL, "the source has no name; choose one with -on NAME");
+	if (c->name[0] == '.' || c->name[0] == '-' || strlen(c->name) > MAX_NAME)
+		return err_set(err, EINVAL,
+			"'%.40s' cannot name files; choose another name with -on NAME",
+			c->name);
+	return 0;
+}
+
 static int stage_describe(struct conversion *c, struct err *err)
 {
 	int r = c->in->describe(c, err);
@@ -44,7 +62,7 @@ static int stage_describe(struct conversion *c, struct err *err)
 		return r;
 	if (!c->source->n_disks)
 		return err_set(err, EINVAL, "%s: the machine has no disks", c->opts.sources[0]);
-	return 0;
+	return set_name(c, err);
 }
 
 static int stage_overlay(struct conversion *c, struct err *err)
@@ -57,7 +75,7 @@ static int stage_overlay(struct conversion *c, struct err *err)
 			return err_prefix(err, "disk %u", i + 1);
 		STEAL(d->source);
 	}
-	return 0;
+	return c->out ? c->out->prepare(c, err) : 0;
 }
 
 static int stage_inspect(struct conversion *c, struct err *err)
@@ -77,26 +95,6 @@ static int stage_inspect(struct conversion *c, struct err *err)
 	return r < 0 ? r : facts_collect(&c->facts, c->guest, c->source, err);
 }
 
-/* Files are called after the machine, in folders that are the user's: letters a path can hold. */
-static int set_name(struct conversion *c, struct err *err)
-{
-	char *name = xstrdup(c->opts.name      ? c->opts.name
-			     : c->source->name ? c->source->name
-					       : "");
-
-	for (char *p = name; *p; p++)
-		if (*p == '/' || (unsigned char)*p < 0x20)
-			*p = '_';
-	free(c->target->name);
-	c->target->name = name;
-	if (!*name)
-		return err_set(err, EINVAL, "the source has no name; choose one with -on NAME");
-	if (name[0] == '.' || name[0] == '-' || strlen(name) > MAX_NAME)
-		return err_set(err, EINVAL,
-			"'%.40s' cannot name files; choose another name with -on NAME", name);
-	return 0;
-}
-
 static int stage_plan(struct conversion *c, struct err *err)
 {
 	struct plan_opts how = {.serial_console = c->opts.serial_console};
@@ -106,15 +104,17 @@ static int stage_plan(struct conversion *c, struct err *err)
 	r = guestfix_plan(&c->plan, c->facts, c->source, &how, err);
 	if (r >= 0)
 		r = target_plan(&c->target, c->source, c->plan, &map, err);
-	return r < 0 ? r : set_name(c, err);
+	if (r < 0)
+		return r;
+	free(c->target->name);
+	c->target->name = xstrdup(c->name);
+	return 0;
 }
 
 static int stage_fix(struct conversion *c, struct err *err)
 {
-	int r = c->out->prepare(c, err);
+	int r = guestfix_apply(c->guest, c->plan, err);
 
-	if (r >= 0)
-		r = guestfix_apply(c->guest, c->plan, err);
 	return r < 0 ? r : guest_close(c->guest, err);
 }
 
@@ -168,10 +168,10 @@ static const struct stage {
 } stages[V2V_N_STAGES] = {
 	[V2V_OPEN] = {"open", "Opening the source", stage_open, NULL},
 	[V2V_DESCRIBE] = {"describe", "Reading its description", stage_describe, NULL},
-	[V2V_OVERLAY] = {"overlay", "Laying an overlay", stage_overlay, NULL},
+	[V2V_OVERLAY] = {"overlay", "Laying an overlay", stage_overlay, undo_output},
 	[V2V_INSPECT] = {"inspect", "Inspecting the guest", stage_inspect, NULL},
 	[V2V_PLAN] = {"plan", "Planning the edits", stage_plan, NULL},
-	[V2V_FIX] = {"fix", "Editing the guest", stage_fix, undo_output},
+	[V2V_FIX] = {"fix", "Editing the guest", stage_fix, NULL},
 	[V2V_COPY] = {"copy", "Copying the disks", stage_copy, NULL},
 	[V2V_EMIT] = {"emit", "Writing the description", stage_emit, NULL},
 	[V2V_CHECK] = {"check", "Booting the result", v2v_check, NULL},
@@ -331,6 +331,7 @@ void v2v_free(struct conversion *c)
 	if (c->staging.fd >= 0)
 		close(c->staging.fd);
 	free(c->staging.path);
+	free(c->name);
 	free(c->output_path);
 	free(c->report_path);
 	strv_free(c->warnings);
