@@ -193,7 +193,7 @@ static void mount_root(void)
 }
 
 /* Does the device carry something that must be assembled before its file systems show? */
-static bool is_layer(const char *device, const void *unused)
+static bool is_layer(const char *device, const void *arg)
 {
 	static const struct {
 		off_t off; /* negative: from the device's end */
@@ -293,6 +293,48 @@ static void find_channel(char path[64])
 		closedir(dir);
 }
 
+/*
+ * libguestfs numbers its drives by the sorted names in /dev/disk/by-path, which udev would make.
+ * Ours sort by channel, target and unit, the order in which libguestfs attached the disks.
+ */
+static bool link_by_path(const char *device, const void *arg)
+{
+	char link[300], real[4096], path[128];
+	unsigned host, channel, target, unit;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/sys/class/block/%s/device", device + strlen("/dev/"));
+	n = readlink(link, real, sizeof(real) - 1);
+	if (n < 0)
+		return false; /* a partition: has no device of its own */
+	real[n] = 0;
+	if (!strrchr(real, '/') || sscanf(strrchr(real, '/'), "/%u:%u:%u:%u", &host, &channel,
+					   &target, &unit) != 4)
+		return false;
+	snprintf(path, sizeof(path), "/dev/disk/by-path/scsi-%u:%u:%u:%u", host, channel,
+		target, unit);
+	link_to(device, path);
+	return false; /* go on with the next */
+}
+
+/* Runs the daemon until libguestfs goes away; reaps whatever its tools leave behind. */
+static void serve(const char *channel)
+{
+	pid_t daemon = fork(), pid;
+
+	if (daemon < 0)
+		fail("fork");
+	if (!daemon) {
+		execlp("guestfsd", "guestfsd", "--channel", channel, NULL);
+		_exit(127);
+	}
+	do
+		pid = wait(NULL);
+	while (pid != daemon && pid > 0);
+	sync();
+	reboot(RB_AUTOBOOT); /* QEMU runs with -no-reboot */
+}
+
 int main(void)
 {
 	char device[64], channel[64] = "";
@@ -309,11 +351,14 @@ int main(void)
 		fail("/init");
 	}
 	prepare();
+	mkdir("/dev/mapper", 0755);
+	mkdir("/dev/disk", 0755);
+	mkdir("/dev/disk/by-path", 0755);
+	find_device(device, link_by_path, NULL);
 	while (find_channel(channel), !*channel) {
 		if (++step > DISK_STEPS)
 			fail("the channel to libguestfs did not appear");
 		usleep(10000);
 	}
-	execlp("guestfsd", "guestfsd", "--channel", channel, NULL);
-	fail("guestfsd");
+	serve(channel);
 }
