@@ -9,3 +9,6 @@ extern const struct command command_copy;
 extern const struct command command_features;
 extern const struct command command_info;
 extern const struct command command_serve;
+extern const struct command command_convert;
+extern const struct command command_inspect;
+extern const struct command command_plan;

@@ -28,6 +28,9 @@ const struct opt cli_common_opts[] = {
 
 /* In the order of `wherry help`. */
 const struct command *const commands[] = {
+	&command_convert,
+	&command_plan,
+	&command_inspect,
 	&command_check,
 	&command_copy,
 	&command_info,

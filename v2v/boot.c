@@ -10,8 +10,6 @@
 #include "guestfix/guest.h"
 #include "guestfix/plan.h"
 
-#include <stdio.h>
-
 static int add_console(struct guest *guest, const struct vmspec *vm, struct facts **facts,
 	struct plan **plan, struct err *err)
 {
@@ -51,7 +49,7 @@ int boot_console_prepare(
 	}
 	if (r < 0) {
 		/* Not a guest that can be edited: it is booted as it is, and the report says so. */
-		snprintf(console->why_not, sizeof(console->why_not), "%s", inner.text);
+		console->why_not = inner;
 		return 0;
 	}
 	return 1;
@@ -108,7 +106,7 @@ int v2v_check(struct conversion *c, struct err *err)
 	if (r >= 0)
 		r = check_run(&c->check, c->target, disks, &how, err);
 	free_blocks(disks, c->target->n_disks);
-	if (*console.why_not)
-		v2v_warn(c, "no serial console for the boot check: %s", console.why_not);
+	if (console.why_not.code)
+		v2v_warn(c, "no serial console for the boot check: %s", console.why_not.text);
 	return r;
 }

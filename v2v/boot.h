@@ -5,14 +5,15 @@
  */
 #pragma once
 
+#include "formats/base/progress.h"
 #include "formats/block/block.h"
 #include "formats/vm/vmspec.h"
 
 struct boot_console {
 	bool kvm_usable;
 	const struct progress *progress;
-	/* Why no console could be added (a guest of an unknown kind); "" = none needed or done. */
-	char why_not[300];
+	/* Why no console could be added (a guest of an unknown kind); code 0 = none needed or done. */
+	struct err why_not;
 };
 
 /* For check_opts.prepare, with a struct boot_console as `opaque`. 1: the guest writes to its

@@ -63,7 +63,8 @@ struct conversion {
 	struct plan *plan;      /* plan */
 	struct vmspec *target;  /* plan */
 
-	struct staging staging;     /* fix */
+	char *name;                 /* describe: the new machine's, fit for file names */
+	struct staging staging;     /* overlay */
 	char *output_path;          /* emit: DIR/NAME.xml */
 	char *report_path;          /* emit */
 	struct check_report *check; /* check */
