@@ -200,7 +200,7 @@ static void a_failed_request_to_the_file_leaves_the_image_consistent(void **stat
 			uint64_t n = run_with_fault(in_place, UINT64_MAX, cluster);
 
 			assert_in_range(n, 40, 100000);
-			for (uint64_t i = 0; i < n; i += 1 + n / 400)
+			for (uint64_t i = 0; i < n; i += 1 + n / 150)
 				run_with_fault(in_place, i, cluster);
 		}
 	}
