@@ -5,6 +5,7 @@
 #include "formats/base/io.h"
 #include "formats/base/log.h"
 #include "formats/nbd/nbd_server.h"
+#include "guestfix/appliance/appliance.h"
 #include "guestfix/guest_impl.h"
 
 #include <unistd.h>
@@ -33,25 +34,29 @@ static int make_folder(struct guest *g, struct err *err)
 	return 0;
 }
 
-static int add_disk(struct guest *g, struct block *disk, struct err *err)
+static int serve_disk(struct guest *g, struct block *disk, struct err *err)
 {
-	size_t i = g->n_disks;
-	_auto_(mem) char *path = xasprintf("%s/%zu", g->dir, i);
-	_auto_(mem) char *server = xasprintf("unix:%s", path);
-	char *servers[] = {server, NULL};
-	int r = nbd_server_new(&g->servers[i], disk, path, err);
+	_auto_(mem) char *path = xasprintf("%s/%zu", g->dir, g->n_disks);
+	int r = nbd_server_new(&g->servers[g->n_disks], disk, path, err);
 
 	if (r < 0)
 		return r;
-	g->disks[i] = disk;
-	g->n_disks++;
+	g->disks[g->n_disks++] = disk;
+	return 0;
+}
+
+static int add_disk(struct guest *g, size_t i, struct err *err)
+{
+	_auto_(mem) char *server = xasprintf("unix:%s/%zu", g->dir, i);
+	char *servers[] = {server, NULL};
 	/* "unsafe": what the appliance writes lies in an overlay that is thrown away when
 	 * anything fails; the flush at the end is ours. */
-	r = guestfs_add_drive_opts(g->g, "", GUESTFS_ADD_DRIVE_OPTS_FORMAT, "raw",
+	int r = guestfs_add_drive_opts(g->g, "", GUESTFS_ADD_DRIVE_OPTS_FORMAT, "raw",
 		GUESTFS_ADD_DRIVE_OPTS_PROTOCOL, "nbd", GUESTFS_ADD_DRIVE_OPTS_SERVER, servers,
 		GUESTFS_ADD_DRIVE_OPTS_READONLY, (int)g->read_only,
 		GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe", GUESTFS_ADD_DRIVE_OPTS_DISCARD,
 		g->read_only ? "disable" : "besteffort", -1);
+
 	return r < 0 ? guest_error(g, err, "disk %zu", i + 1) : 0;
 }
 
@@ -74,11 +79,40 @@ static int configure(struct guest *g, const struct guest_open *how, struct err *
 	return 0;
 }
 
+/* Creates the handle and launches it, with the quick appliance (appliance.h) or the ordinary one. */
+static int launch(struct guest *g, const struct guest_open *how, bool quick, struct err *err)
+{
+	int r;
+
+	g->g = guestfs_create();
+	if (!g->g)
+		return err_set(err, EIO, "libguestfs: cannot be initialised");
+	r = configure(g, how, err);
+	if (r >= 0 && quick)
+		r = appliance_use(g->g, err);
+	for (size_t i = 0; r >= 0 && i < g->n_disks; i++)
+		r = add_disk(g, i, err);
+	if (r >= 0)
+		r = progress_report(how->progress, 0, 0, err);
+	if (r >= 0 && guestfs_launch(g->g) < 0) {
+		guest_error(g, err, "libguestfs: the appliance does not start");
+		if (err)
+			err->code = EIO;
+		r = -EIO;
+	}
+	if (r < 0) {
+		guestfs_close(g->g);
+		g->g = NULL;
+	}
+	return r;
+}
+
 int guest_open(struct guest **ret, struct block *const *disks, size_t n,
 	const struct guest_open *how, struct err *err)
 {
 	_auto_(guest) struct guest *g = xnew(struct guest);
 	double start = io_now();
+	struct err quick = {0};
 	int r;
 
 	if (!n || n > GUEST_MAX_DISKS)
@@ -86,28 +120,24 @@ int guest_open(struct guest **ret, struct block *const *disks, size_t n,
 			GUEST_MAX_DISKS, n);
 	g->read_only = how->read_only;
 	g->root = xstrdup_null(how->root);
-	g->g = guestfs_create();
-	if (!g->g)
-		return err_set(err, EIO, "libguestfs: cannot be initialised");
-	r = configure(g, how, err);
-	if (r >= 0)
-		r = make_folder(g, err);
+	r = make_folder(g, err);
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = add_disk(g, disks[i], err);
-	if (r >= 0)
-		r = progress_report(how->progress, 0, 0, err);
+		r = serve_disk(g, disks[i], err);
 	if (r < 0)
 		return r;
-	if (guestfs_launch(g->g) < 0) {
-		guest_error(g, err, "libguestfs: the appliance does not start");
+	r = launch(g, how, true, &quick);
+	if (r < 0 && r != -ECANCELED) {
+		log_debug("guestfix", "ordinary appliance: %s", quick.text);
+		r = launch(g, how, false, &quick);
+	}
+	if (r >= 0)
+		r = progress_report(how->progress, 0, 0, &quick);
+	if (r < 0) {
 		if (err)
-			err->code = EIO;
-		return -EIO;
+			*err = quick;
+		return r;
 	}
 	g->times.launch = io_now() - start;
-	r = progress_report(how->progress, 0, 0, err);
-	if (r < 0)
-		return r;
 	*ret = STEAL(g);
 	return 0;
 }
