@@ -35,7 +35,8 @@ static void free_block(struct block *b)
 	struct qcow2 *q = b->self;
 
 	if (q->lost)
-		log_debug("qcow2", "%s: %" PRIu64 " bytes of lost entries read as zeros",
+		log_debug("qcow2",
+			"%s: %" PRIu64 " bytes were read as zeros because they are lost",
 			q->name, q->lost);
 	block_free(q->file);
 	qcow2_free(q);
@@ -58,9 +59,11 @@ int qcow2_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err
 		if (r < 0)
 			return r;
 		switch (run.kind) {
+		case QCOW2_LOST:
+			__atomic_add_fetch(&q->lost, run.len, __ATOMIC_RELAXED);
+			/* fall through */
 		case QCOW2_HOLE:
 		case QCOW2_ZEROED:
-		case QCOW2_LOST:
 			memset(p, 0, run.len);
 			break;
 		case QCOW2_DATA:

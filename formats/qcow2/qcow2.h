@@ -140,6 +140,8 @@ struct qcow2 {
 	uint64_t first_new; /* host offset of the first cluster we may allocate */
 	struct qcow2_inflate *inflate;
 
+	uint64_t lost; /* guest bytes read as zeros because of damaged_ok; atomic */
+
 	pthread_mutex_t part_lock;
 	pthread_mutex_t lock; /* for all below */
 	enum qcow2_state state;
@@ -147,7 +149,6 @@ struct qcow2 {
 	bool l1_dirty;
 	struct qcow2_slot *slots;
 	size_t slot_count;
-	uint64_t lost; /* guest bytes given as zeros because of damaged_ok */
 
 	/* Writing only. */
 	uint64_t next;    /* cluster number of the bump pointer */

@@ -41,13 +41,11 @@ static const char *bad_place(const struct qcow2 *q, uint64_t off, uint64_t len)
 	return NULL;
 }
 
-/* A damaged entry: an error that names it and what is lost, or, if that is accepted, only a
- * count. */
+/* A damaged entry: an error that names it and what is lost, unless that is accepted. */
 static int lost(struct qcow2 *q, uint64_t off, uint64_t len, struct err *err, const char *what,
 	uint64_t entry, const char *why)
 {
 	if (q->damaged_ok) {
-		q->lost += len;
 		log_debug("qcow2",
 			"%s: guest bytes %" PRIu64 "+%" PRIu64 ": %s 0x%" PRIx64
 			": %s: read as zeros",
