@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* check: boots a guest on throw-away overlays and prints the verdict. */
 #include "cli/commands.h"
+#include "cli/print.h"
 
+#include "formats/base/io.h"
 #include "formats/base/str.h"
 #include "formats/image.h"
+#include "formats/vm/libvirt.h"
 #include "hv/kvm/kvm_probe.h"
 #include "v2v/check/check.h"
+#include "v2v/boot.h"
 #include "v2v/check/firmware.h"
 
 #include <jansson.h>
@@ -13,6 +17,9 @@
 
 #define BARE_MEMORY (1024 * MiB)
 #define BARE_VCPUS  2
+
+/* Bytes of a libvirt description. */
+#define DESCRIPTION_MAX (4 * MiB)
 
 struct check_cli {
 	unsigned timeout, silence, cpus;
@@ -43,7 +50,7 @@ static const struct opt check_opts[] = {
 		"folder for serial log, screen, machine and report (NAME.check)"},
 	{NULL, "--no-evidence", OPT_FLAG, FIELD(no_evidence), NULL, "keep no evidence"},
 	{NULL, "--no-console", OPT_FLAG, FIELD(no_console), NULL,
-		"the guest does not use its serial port: silence is no failure"},
+		"boot as it is: do not look for a serial console, nor add one for this boot"},
 	{NULL, "--firmware", OPT_CHOICE, FIELD(firmware), "KIND",
 		"bios or uefi (a disk: by its partition table)", .choices = firmware_choices},
 	{NULL, "--bus", OPT_CHOICE, FIELD(bus), "BUS",
@@ -127,12 +134,38 @@ static void apply_options(struct vmspec *vm, const struct check_cli *o)
 		vm->vcpus = o->cpus;
 }
 
+/* A libvirt description is taken as such by its name; everything else is a disk. */
+static bool is_description(const char *path)
+{
+	return ends_with(path, ".xml");
+}
+
+static int described_machine(struct vmspec **ret, char **args, struct err *err)
+{
+	_auto_(mem) char *text = NULL;
+	size_t len;
+	int r;
+
+	if (args[1])
+		return err_set(err, EINVAL, "%s describes its disks; name no others", args[0]);
+	r = io_read_file(args[0], DESCRIPTION_MAX, &text, &len, err);
+	if (r >= 0)
+		r = libvirt_parse(ret, text, len, err);
+	return r < 0 ? err_prefix(err, "%s", args[0]) : 0;
+}
+
 static int load(struct vmspec **ret, struct disks *disks, char **args,
 	const struct check_cli *o, struct err *err)
 {
-	_auto_(vmspec) struct vmspec *vm = bare_machine(args, o->format);
-	int r;
+	_auto_(vmspec) struct vmspec *vm = NULL;
+	int r = 0;
 
+	if (is_description(args[0]))
+		r = described_machine(&vm, args, err);
+	else
+		vm = bare_machine(args, o->format);
+	if (r < 0)
+		return r;
 	apply_options(vm, o);
 	r = open_disks(disks, vm, err);
 	if (r >= 0 && vm->firmware == VM_FIRMWARE_UNKNOWN)
@@ -157,58 +190,6 @@ static int choose_accel(
 	return 0;
 }
 
-static void print_phases(const struct check_report *r)
-{
-	const char *sep = "";
-
-	printf("  time      %.1f s (", r->seconds);
-	for (unsigned i = 0; i < WATCH_N_PHASES; i++) {
-		if (r->phase[i] < 0)
-			continue;
-		printf("%s%s at %.1f", sep, watch_phase_name((enum watch_phase)i), r->phase[i]);
-		sep = ", ";
-	}
-	printf(")\n");
-}
-
-static void print_devices(const struct check_report *r)
-{
-	if (r->devices_error)
-		printf("  devices   %s\n", r->devices_error);
-	for (unsigned i = 0; i < r->n_devices; i++)
-		if (r->devices[i].what[0])
-			printf("  %-9s %s: %s\n", r->devices[i].what, r->devices[i].name,
-				engine_device_state_name(r->devices[i].state));
-}
-
-static void print_report(const struct check_report *r)
-{
-	printf("%s %s: %s\n", r->verdict->pass ? "PASS" : "FAIL", r->verdict->name,
-		r->verdict->sentence);
-	if (r->detail[0])
-		printf("  seen      %s\n", r->detail);
-	if (r->cause[0] && !r->verdict->pass)
-		printf("  before    %s\n", r->cause);
-	if (r->verdict->advice)
-		printf("  advice    %s\n", r->verdict->advice);
-	print_phases(r);
-	printf("  machine   %s, %s, %llu MiB, %u vCPUs\n", r->engine,
-		r->kvm ? "KVM" : "emulation", (unsigned long long)(r->memory / MiB), r->vcpus);
-	if (r->accel_why[0])
-		printf("            %s\n", r->accel_why);
-	print_devices(r);
-	strv_foreach (note, r->notes)
-		printf("  note      %s\n", *note);
-	if (r->serial_log)
-		printf("  evidence  %s\n", r->serial_log);
-	if (r->screen)
-		printf("            %s\n", r->screen);
-	if (r->machine)
-		printf("            %s\n", r->machine);
-	if (r->json)
-		printf("            %s\n", r->json);
-}
-
 /* "dir/web01-sda.qcow2" -> "web01-sda.check" */
 static char *default_evidence(const char *arg)
 {
@@ -228,12 +209,15 @@ static int run_check(const struct cli_common *common, const struct check_cli *cl
 	_auto_(show) struct show *show = NULL;
 	struct disks disks = {0};
 	struct kvm_probe probe;
+	struct boot_console console = {0};
 	struct check_opts o = {
 		.engine = cli->engine,
 		.timeout = cli->timeout,
 		.silence = cli->silence,
 		.max_memory = cli->memory,
-		.no_console = cli->no_console,
+		.no_console = true, /* until it is known to have one */
+		.prepare = cli->no_console ? NULL : boot_console_prepare,
+		.prepare_opaque = &console,
 		.evidence = cli->no_evidence ? NULL
 			    : cli->evidence  ? cli->evidence
 					     : evidence,
@@ -246,8 +230,13 @@ static int run_check(const struct cli_common *common, const struct check_cli *cl
 		show = show_new(common);
 		show_stage_seconds(show, "Booting");
 		o.progress = show_progress(show);
+		console.kvm_usable = o.kvm;
+		console.progress = o.progress;
 		r = check_run(ret, vm, disks.list, &o, err);
 		show_clear(show);
+		if (console.why_not.code)
+			cli_warn("no serial console could be added for this boot: %s",
+				console.why_not.text);
 	}
 	disks_free(&disks);
 	return r;
@@ -263,7 +252,7 @@ static int check_command(const struct cli_common *common, void *opts, char **arg
 	if (common->json)
 		cli_print_json(check_report_json(report));
 	else
-		print_report(report);
+		print_check(report);
 	if (report->verdict == &watch_verdicts[WATCH_ENGINE_FAILED])
 		return EXIT_FAILED;
 	return report->verdict->pass ? EXIT_DONE : EXIT_BOOT;
@@ -272,7 +261,7 @@ static int check_command(const struct cli_common *common, void *opts, char **arg
 const struct command command_check = {
 	.name = "check",
 	.summary = "boot a guest on a throw-away overlay and give a verdict",
-	.args = "DISK...",
+	.args = "NAME.xml | DISK...",
 	.min_args = 1,
 	.max_args = 16,
 	.opts = check_opts,

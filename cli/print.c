@@ -183,35 +183,56 @@ static void print_times(const struct conversion *c)
 	printf("  %-12s %6.1f s\n", "total", total);
 }
 
+static void print_phases(const struct check_report *r)
+{
+	const char *sep = "";
+
+	printf("  time      %.1f s (", r->seconds);
+	for (unsigned i = 0; i < WATCH_N_PHASES; i++) {
+		if (r->phase[i] < 0)
+			continue;
+		printf("%s%s at %.1f", sep, watch_phase_name((enum watch_phase)i), r->phase[i]);
+		sep = ", ";
+	}
+	printf(")\n");
+}
+
+static void print_devices(const struct check_report *r)
+{
+	if (r->devices_error)
+		printf("  devices   %s\n", r->devices_error);
+	for (unsigned i = 0; i < r->n_devices; i++)
+		if (r->devices[i].what[0])
+			printf("  %-9s %s: %s\n", r->devices[i].what, r->devices[i].name,
+				engine_device_state_name(r->devices[i].state));
+}
+
 void print_check(const struct check_report *r)
 {
-	printf("\n%s: %s", r->verdict->pass ? "PASS" : "FAIL", r->verdict->sentence);
-	if (*r->detail) {
-		printf(" (");
-		put(r->detail);
-		putchar(')');
-	}
-	printf(" after %.0f s, on %s with %s\n", r->seconds, r->engine,
-		r->kvm ? "KVM" : "emulation");
-	if (!r->kvm && r->accel_why)
-		field("emulated", r->accel_why);
-	if (*r->cause)
-		field("cause", r->cause);
-	if (!r->verdict->pass && r->verdict->advice)
-		field("advice", r->verdict->advice);
-	for (unsigned i = 0; i < r->n_devices; i++) {
-		const struct engine_device *d = &r->devices[i];
-		_auto_(mem) char *text = xasprintf("%s%s%s: %s", d->name,
-			*d->what ? " of " : "", d->what, engine_device_state_name(d->state));
-
-		field("device", text);
-	}
+	printf("%s %s: %s\n", r->verdict->pass ? "PASS" : "FAIL", r->verdict->name,
+		r->verdict->sentence);
+	if (r->detail[0])
+		printf("  seen      %s\n", r->detail);
+	if (r->cause[0] && !r->verdict->pass)
+		printf("  before    %s\n", r->cause);
+	if (r->verdict->advice)
+		printf("  advice    %s\n", r->verdict->advice);
+	print_phases(r);
+	printf("  machine   %s, %s, %llu MiB, %u vCPUs\n", r->engine,
+		r->kvm ? "KVM" : "emulation", (unsigned long long)(r->memory / MiB), r->vcpus);
+	if (r->accel_why[0])
+		printf("            %s\n", r->accel_why);
+	print_devices(r);
+	strv_foreach (note, r->notes)
+		printf("  note      %s\n", *note);
 	if (r->serial_log)
-		field("serial log", r->serial_log);
+		printf("  evidence  %s\n", r->serial_log);
 	if (r->screen)
-		field("screen", r->screen);
+		printf("            %s\n", r->screen);
 	if (r->machine)
-		field("machine", r->machine);
+		printf("            %s\n", r->machine);
+	if (r->json)
+		printf("            %s\n", r->json);
 }
 
 void print_summary(const struct conversion *c)
@@ -236,8 +257,10 @@ void print_summary(const struct conversion *c)
 			field("disk", target->disks[i].file);
 		field("report", v2v_report_path(c));
 	}
-	if (v2v_check_report(c))
+	if (v2v_check_report(c)) {
+		putchar('\n');
 		print_check(v2v_check_report(c));
-	else if (v2v_output_path(c))
+	}
+	if (!v2v_check_report(c) && v2v_output_path(c))
 		printf("\nNot proven yet: wherry check %s\n", v2v_output_path(c));
 }
