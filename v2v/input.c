@@ -2,12 +2,11 @@
 /* input: where machines come from: packages (ova) and bare images (disk). */
 #include "v2v/conversion.h"
 
-#include "formats/block/block_null.h"
 #include "formats/image.h"
 #include "formats/ova/ova.h"
+#include "formats/ova/ova_disk.h"
 #include "formats/vm/ovf.h"
 
-#include <inttypes.h>
 #include <libgen.h>
 #include <sys/stat.h>
 
@@ -23,43 +22,6 @@ static int ova_claims(const char *path)
 	if (is_directory(path) || ends_with(path, ".ova") || ends_with(path, ".ovf"))
 		return 100;
 	return ends_with(path, ".tar") ? 50 : 0;
-}
-
-/* The block of one disk of the package. */
-static int ova_disk(struct conversion *c, unsigned i, struct err *err)
-{
-	struct vm_disk *d = &c->source->disks[i];
-	_auto_(block) struct block *stored = NULL;
-	const struct image_format *format;
-	int r;
-
-	if (!d->file) {
-		c->disks[i].source = block_null_new(d->size, d->id);
-		return 0;
-	}
-	if (d->compression)
-		return err_set(err, ENOTSUP,
-			"%s: compressed with %s as a whole; unpack the package, decompress the file and "
-			"convert the folder",
-			d->file, d->compression);
-	r = ova_member(c->package, d->file, &stored, err);
-	if (r < 0)
-		return r;
-	r = image_probe(stored, &format, err);
-	if (r < 0)
-		return r;
-	r = format->open(&c->disks[i].source, stored, &(struct image_open){.dirfd = -1}, err);
-	if (r < 0)
-		return err_prefix(err, "%s", d->file);
-	STEAL(stored);
-	if (d->size && d->size != c->disks[i].source->size)
-		v2v_warn(c,
-			"%s: the description says %" PRIu64 " bytes, the image has %" PRIu64,
-			d->file, d->size, c->disks[i].source->size);
-	d->size = c->disks[i].source->size;
-	free(d->format);
-	d->format = xstrdup(format->name);
-	return 0;
 }
 
 static int ova_describe(struct conversion *c, struct err *err)
@@ -81,9 +43,12 @@ static int ova_describe(struct conversion *c, struct err *err)
 		return err_prefix(err, "%s", path);
 	c->disks = xcalloc(c->source->n_disks, sizeof(*c->disks));
 	for (unsigned i = 0; i < c->source->n_disks; i++) {
-		r = ova_disk(c, i, err);
+		struct vm_disk *d = &c->source->disks[i];
+
+		r = ova_disk_open(c->package, d, &c->disks[i].source, err);
 		if (r < 0)
 			return err_prefix(err, "%s: disk %u", path, i + 1);
+		d->size = c->disks[i].source->size;
 	}
 	return 0;
 }
