@@ -76,9 +76,9 @@ static const struct opt inspect_opts[] = {SOURCE_OPTS{0}};
 
 /* What the callbacks need. */
 struct run {
-	const struct cli_common *common;
 	struct show *show;
 	double start;
+	bool lines; /* one for each stage, as a log of the conversion */
 };
 
 static void on_stage(void *opaque, enum v2v_stage stage, double seconds)
@@ -87,7 +87,7 @@ static void on_stage(void *opaque, enum v2v_stage stage, double seconds)
 
 	if (seconds < 0) {
 		show_stage(run->show, v2v_stage_label(stage));
-		if (!run->common->quiet && !run->common->json) {
+		if (run->lines) {
 			printf("[%6.1f] %s\n", io_now() - run->start, v2v_stage_label(stage));
 			fflush(stdout);
 		}
@@ -137,7 +137,7 @@ static int run_stages(const struct cli_common *common, const struct convert_cli 
 	enum v2v_stage last)
 {
 	_auto_(show) struct show *show = show_new(common);
-	struct run run = {common, show, io_now()};
+	struct run run = {show, io_now(), last >= V2V_COPY && !common->quiet && !common->json};
 	_auto_(conversion) struct conversion *c = NULL;
 	struct kvm_probe probe = {0};
 	struct err err = {0};
