@@ -18,23 +18,25 @@ static const char *const choices[] = {"one", "two", NULL};
 static const struct opt table[] = {
 	{"-f", "--flag", OPT_FLAG, offsetof(struct fields, flag), NULL, ""},
 	{"-os", NULL, OPT_STRING, offsetof(struct fields, directory), "DIR", ""},
-	{"-o", NULL, OPT_CHOICE, offsetof(struct fields, choice), "MODE", "", .choices = choices},
+	{"-o", NULL, OPT_CHOICE, offsetof(struct fields, choice), "MODE", "",
+		.choices = choices},
 	{NULL, "--network", OPT_STRINGS, offsetof(struct fields, list), "NAME", ""},
 	{NULL, "--size", OPT_SIZE, offsetof(struct fields, size), "SIZE", ""},
-	{NULL, "--number", OPT_UINT, offsetof(struct fields, number), "N", "", .min = 2, .max = 9},
+	{NULL, "--number", OPT_UINT, offsetof(struct fields, number), "N", "", .min = 2,
+		.max = 9},
 	{0},
 };
 
-static int parse(struct fields *f, char **argv, char ***args, struct err *err)
+static int parse(struct fields *f, const char *const *argv, char ***args, struct err *err)
 {
 	*f = (struct fields){0};
 	*args = NULL;
-	return opt_parse(argv, table, f, NULL, NULL, args, err);
+	return opt_parse((char **)argv, table, f, NULL, NULL, args, err);
 }
 
 static void options_and_arguments_mix(void **state)
 {
-	char *argv[] = {"a.ova", "-os", "dir", "--flag", "-o", "two", "--network", "x",
+	const char *argv[] = {"a.ova", "-os", "dir", "--flag", "-o", "two", "--network", "x",
 		"--network=y", "--size", "10G", "--number=9", "b.ova", "--", "-os", NULL};
 	struct fields f;
 	struct err err = {0};
@@ -58,7 +60,7 @@ static void options_and_arguments_mix(void **state)
 
 static void a_dash_alone_is_an_argument(void **state)
 {
-	char *argv[] = {"-", NULL};
+	const char *argv[] = {"-", NULL};
 	struct fields f;
 	struct err err = {0};
 	char **args;
@@ -71,7 +73,7 @@ static void a_dash_alone_is_an_argument(void **state)
 static void a_wrong_command_line_is_explained(void **state)
 {
 	static const struct {
-		char *argv[4];
+		const char *argv[4];
 		const char *says;
 	} cases[] = {
 		{{"--netwrok", "x"}, "no option --netwrok; did you mean --network?"},
@@ -90,7 +92,7 @@ static void a_wrong_command_line_is_explained(void **state)
 	struct err err = {0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		char *argv[5] = {0};
+		const char *argv[5] = {0};
 		char **args;
 
 		memcpy(argv, cases[i].argv, sizeof(cases[i].argv));

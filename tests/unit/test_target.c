@@ -146,9 +146,9 @@ static void the_disks_decide_the_firmware(void **state)
 static void cards_keep_their_networks_unless_mapped(void **state)
 {
 	struct plan plan = virtio_plan();
-	char *networks[] = {"Storage:san", NULL};
-	char *bridges[] = {"br0", NULL};
-	char *macs[] = {"00:50:56:00:00:01:network:by-address", NULL};
+	char *networks[] = {(char *)"Storage:san", NULL};
+	char *bridges[] = {(char *)"br0", NULL};
+	char *macs[] = {(char *)"00:50:56:00:00:01:network:by-address", NULL};
 	_auto_(vmspec) struct vmspec *plain = planned(&plan, &(struct target_map){0});
 	_auto_(vmspec) struct vmspec *named =
 		planned(&plan, &(struct target_map){.networks = networks});
@@ -185,24 +185,24 @@ static void names_that_hang_on_an_address_decide_it(void **state)
 
 static void malformed_maps_are_named(void **state)
 {
-	static char *const bad_macs[] = {"00:50:56:00:00:01", "00:50:56:00:00:01:net:x",
+	static const char *const bad_macs[] = {"00:50:56:00:00:01", "00:50:56:00:00:01:net:x",
 		"00:50:56:00:00:01:bridge:", "zz:50:56:00:00:01:bridge:x", "", "0"};
-	static char *const bad_names[] = {"", ":new", "old:"};
+	static const char *const bad_names[] = {"", ":new", "old:"};
 	struct err err = {0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad_macs); i++) {
-		char *list[] = {bad_macs[i], NULL};
+		char *list[] = {(char *)bad_macs[i], NULL};
 
 		assert_fails(target_map_check(&(struct target_map){.macs = list}, &err), EINVAL,
 			"--mac");
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bad_names); i++) {
-		char *list[] = {bad_names[i], NULL};
+		char *list[] = {(char *)bad_names[i], NULL};
 
 		assert_fails(target_map_check(&(struct target_map){.networks = list}, &err),
 			EINVAL, "-n");
-		assert_fails(target_map_check(&(struct target_map){.bridges = list}, &err), EINVAL,
-			"-b");
+		assert_fails(target_map_check(&(struct target_map){.bridges = list}, &err),
+			EINVAL, "-b");
 	}
 }
 
