@@ -172,7 +172,8 @@ static void cards_keep_their_networks_unless_mapped(void **state)
 static void names_that_hang_on_an_address_decide_it(void **state)
 {
 	struct plan plan = virtio_plan();
-	struct plan_nic nic = {.index = 1, .mac = "52:54:00:aa:bb:cc", .name = "ens192"};
+	char mac[] = "52:54:00:aa:bb:cc", name[] = "ens192";
+	struct plan_nic nic = {.index = 1, .mac = mac, .name = name};
 	_auto_(vmspec) struct vmspec *vm = NULL;
 
 	plan.nics = &nic;
