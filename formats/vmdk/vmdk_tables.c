@@ -257,14 +257,13 @@ static int find_directory(struct vmdk_tables *t, struct err *err)
 		return r ? err_set(err, why.code, "%s", why.text) : 0;
 	if (!n && no_footer.code)
 		why = no_footer;
-	if (t->damaged_ok && n) {
+	if (!t->h.compressed) {
 		struct err lost = {0};
 
-		if (!pick_damaged_directory(t, places, n, &lost))
+		if (t->damaged_ok && !pick_damaged_directory(t, places, n, &lost))
 			return 0;
-	}
-	if (!t->h.compressed)
 		return err_set(err, EINVAL, "%s", why.text);
+	}
 	/* A stream names the place of each grain in front of it: it can be read without tables,
 	 * and where its end is lost, this says how much is there. */
 	r = vmdk_walk_new(&t->walk, t->file, &t->h, err);

@@ -34,8 +34,8 @@ enum vmdk_run { VMDK_RUN_HOLE, VMDK_RUN_ZERO, VMDK_RUN_DATA, VMDK_RUN_LOST };
 
 /*
  * Reads and checks the directory. `file` is borrowed and must live longer. `h` is copied.
- * damaged_ok: bad entries become VMDK_GTE_LOST, and a stream without a usable directory is
- * walked from its first marker to find its grains. Without it, these are errors; a stream
+ * damaged_ok: tables with bad entries are VMDK_GTE_LOST, and a stream without a whole directory
+ * is walked from its first marker to find its grains. Without it, these are errors; a stream
  * that was cut off says how far its grains go.
  */
 int vmdk_tables_open(struct vmdk_tables **ret, struct block *file, const struct vmdk_header *h,

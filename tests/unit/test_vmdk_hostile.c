@@ -503,14 +503,15 @@ static void a_grain_of_the_wrong_length_is_lost(void **state)
 	}
 }
 
-static void a_stream_cut_off_says_how_far_it_goes(void **state)
+/* Cut `bytes` behind the beginning of grain 500. */
+static void cut_off(const struct mkvmdk *how, size_t bytes)
 {
-	struct mkvmdk_file f = make_stream();
+	struct mkvmdk_file f = make(how);
 	struct block *b = NULL;
 	struct err err = {0};
 	uint8_t buf[GRAIN];
 
-	f.len = marker(&f, 500) + 20;
+	f.len = marker(&f, 500) + bytes;
 	assert_fails(open_file(&b, &f, false, &err), EINVAL,
 		"500 whole grains, up to LBA 3999, are there");
 	assert_non_null(strstr(err.text, "no footer"));
@@ -528,19 +529,66 @@ static void a_stream_cut_off_says_how_far_it_goes(void **state)
 	mkvmdk_free(&f);
 }
 
-static void a_lost_directory_is_made_good_by_walking_on_request(void **state)
+static void a_stream_cut_off_says_how_far_it_goes(void **state)
 {
-	struct mkvmdk_file f = make(&(struct mkvmdk){.shuffle = true});
+	cut_off(&(struct mkvmdk){0}, 0);
+	cut_off(&(struct mkvmdk){0}, 20);
+	cut_off(&(struct mkvmdk){.stored = true}, 600);
+	cut_off(&(struct mkvmdk){.stored = true}, 4100);
+}
+
+/* Not read strictly, for this reason; leniently all of it is there. Frees f. */
+static void assert_walked(struct mkvmdk_file *f, const char *part)
+{
 	struct block *b = NULL;
 	struct err err = {0};
 
-	put64(&f, (size_t)f.footer * SECTOR + 56, 1 << 30);
-	assert_fails(open_file(&b, &f, false, &err), EINVAL,
-		"footer's grain directory at sector 1073741824: 3 entries do not lie inside");
-	assert_ok(open_file(&b, &f, true, &err));
+	assert_fails(open_file(&b, f, false, &err), EINVAL, part);
+	assert_ok(open_file(&b, f, true, &err));
 	for (size_t g = 0; g < GRAINS; g++)
 		assert_ok(read_grain(b, g, &err));
 	assert_int_equal(vmdk_lost_grains(b), 0);
+	block_free(b);
+	mkvmdk_free(f);
+}
+
+static void a_streams_damaged_directory_is_made_good_by_walking_on_request(void **state)
+{
+	struct mkvmdk_file f = make(&(struct mkvmdk){.shuffle = true});
+
+	put64(&f, (size_t)f.footer * SECTOR + 56, 1 << 30);
+	assert_walked(&f,
+		"footer's grain directory at sector 1073741824: 3 entries do not lie inside");
+	f = make_stream();
+	put_gd(&f, 1, 1 << 30);
+	assert_walked(&f, "grain table 1 at sector 1073741824: outside the file");
+}
+
+static void a_sparse_disks_lost_table_loses_its_grains_only(void **state)
+{
+	struct mkvmdk_file f = make_sparse();
+	struct block *b = NULL;
+	struct err err = {0};
+	struct extent e;
+	uint8_t buf[GRAIN];
+
+	put_gd(&f, 1, 1 << 30);
+	assert_fails(open_file(&b, &f, false, &err), EINVAL, "grain table 1 at sector");
+	assert_ok(open_file(&b, &f, true, &err));
+	for (size_t g = 0; g < GRAINS; g++)
+		if (g / 512 != 1)
+			assert_ok(read_grain(b, g, &err));
+	assert_int_equal(vmdk_lost_grains(b), 0);
+	assert_ok(block_pread(b, buf, GRAIN, 512 * GRAIN, &err));
+	assert_true(bytes_are_zero(buf, GRAIN));
+	assert_int_equal(vmdk_lost_grains(b), 1);
+	assert_ok(block_extent(b, 0, LEN, &e, &err));
+	assert_int_equal(e.len, 512 * GRAIN);
+	assert_ok(block_extent(b, 512 * GRAIN, LEN - 512 * GRAIN, &e, &err));
+	assert_int_equal(e.len, 512 * GRAIN);
+	assert_true(e.flags & BLOCK_ZERO);
+	assert_int_equal(
+		vmdk_lost_grains(b), 512); /* a copy that skips zeros counts them too */
 	block_free(b);
 	mkvmdk_free(&f);
 }
@@ -691,7 +739,9 @@ int main(void)
 		cmocka_unit_test(a_damaged_grain_is_lost_and_named),
 		cmocka_unit_test(a_grain_of_the_wrong_length_is_lost),
 		cmocka_unit_test(a_stream_cut_off_says_how_far_it_goes),
-		cmocka_unit_test(a_lost_directory_is_made_good_by_walking_on_request),
+		cmocka_unit_test(
+			a_streams_damaged_directory_is_made_good_by_walking_on_request),
+		cmocka_unit_test(a_sparse_disks_lost_table_loses_its_grains_only),
 		cmocka_unit_test(a_footer_that_disagrees_is_not_believed),
 		cmocka_unit_test(other_kinds_are_refused_with_advice),
 		cmocka_unit_test(other_magic_numbers_are_refused_with_advice),
