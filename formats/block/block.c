@@ -316,9 +316,13 @@ int block_extent(
 		unsigned flags = 0;
 
 		r = b->ops->extent(b, off, end - off, &len, &flags, err);
+		if (r < 0 && ret->len) {
+			/* What is known so far is an answer; the rest fails when asked. */
+			err_clear(err);
+			return 0;
+		}
 		if (r < 0)
-			return ret->len ? 0 : r; /* what is known so far; the rest fails when
-						    asked */
+			return r;
 		if (!len || len > end - off)
 			return err_set(err, EIO,
 				"%s: driver %s answered a map of %" PRIu64
