@@ -3,6 +3,7 @@
 #include "formats/nbd/nbd_server.h"
 
 #include "formats/base/alloc.h"
+#include "formats/base/io.h"
 #include "formats/base/log.h"
 #include "formats/nbd/nbd_conn.h"
 
@@ -118,6 +119,29 @@ static void welcome(struct nbd_server *s, int take_fd)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void forget_wake(struct nbd_server *s)
+{
+	uint64_t count;
+	ssize_t n = read(s->wake, &count, sizeof(count));
+
+	(void)n; /* nothing to read is fine */
+}
+
+/* Clients that have left may need a moment to be gone, on a busy machine. */
+static void wait_for_place(struct nbd_server *s)
+{
+	double left, until = io_now() + NBD_PLACE_SECONDS;
+
+	while (!s->stop && !free_place(s) && (left = until - io_now()) > 0) {
+		struct pollfd p = {.fd = s->wake, .events = POLLIN};
+
+		if (poll(&p, 1, (int)(left * 1000) + 1) < 0 && errno != EINTR)
+			return;
+		forget_wake(s);
+		reap(s, false);
+	}
+}
+
 static void *accept_clients(void *arg)
 {
 	struct nbd_server *s = arg;
@@ -128,15 +152,17 @@ static void *accept_clients(void *arg)
 			{.fd = s->wake, .events = POLLIN},
 			{.fd = s->listener, .events = short_of_resources ? 0 : POLLIN},
 		};
-		uint64_t count;
 		int fd;
 
 		if (poll(p, ARRAY_SIZE(p), short_of_resources ? ACCEPT_RETRY_MS : -1) < 0 &&
 			errno != EINTR)
 			break;
-		if (p[0].revents && read(s->wake, &count, sizeof(count)) < 0)
-			continue;
+		if (p[0].revents)
+			forget_wake(s);
 		reap(s, false);
+		if (!p[1].revents && !short_of_resources)
+			continue;
+		wait_for_place(s);
 		if (s->stop)
 			break;
 		fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);

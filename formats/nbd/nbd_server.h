@@ -25,8 +25,9 @@
 
 struct nbd_server;
 
-/* Connections at a time; more are closed right after they are accepted. */
-#define NBD_CLIENTS_MAX 16
+/* Connections at a time. One more waits so long for a place, and is then closed. */
+#define NBD_CLIENTS_MAX   16
+#define NBD_PLACE_SECONDS 1
 
 /* How long nbd_server_stop() waits for clients to take the answers to running requests. */
 #define NBD_STOP_GRACE_SECONDS 2
