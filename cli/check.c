@@ -25,7 +25,7 @@ struct check_cli {
 	unsigned timeout, silence, cpus;
 	char *engine, *accel, *evidence, *firmware, *bus, *machine, *format;
 	uint64_t memory;
-	bool no_console, no_evidence;
+	bool no_console, no_evidence, as_is;
 };
 
 static const char *const accel_choices[] = {"auto", "kvm", "emulated", NULL};
@@ -49,8 +49,10 @@ static const struct opt check_opts[] = {
 	{NULL, "--evidence", OPT_STRING, FIELD(evidence), "DIR",
 		"folder for serial log, screen, machine and report (NAME.check)"},
 	{NULL, "--no-evidence", OPT_FLAG, FIELD(no_evidence), NULL, "keep no evidence"},
-	{NULL, "--no-console", OPT_FLAG, FIELD(no_console), NULL,
+	{NULL, "--as-is", OPT_FLAG, FIELD(as_is), NULL,
 		"boot as it is: do not look for a serial console, nor add one for this boot"},
+	{NULL, "--no-console", OPT_FLAG, FIELD(no_console), NULL,
+		"the same, and silence is no failure: the guest is known to have none"},
 	{NULL, "--firmware", OPT_CHOICE, FIELD(firmware), "KIND",
 		"bios or uefi (a disk: by its partition table)", .choices = firmware_choices},
 	{NULL, "--bus", OPT_CHOICE, FIELD(bus), "BUS",
@@ -91,8 +93,11 @@ static int open_disks(struct disks *disks, const struct vmspec *vm, struct err *
 	disks->list = xcalloc(vm->n_disks, sizeof(struct block *));
 	for (unsigned i = 0; i < vm->n_disks; i++) {
 		const struct vm_disk *d = &vm->disks[i];
-		int r = image_open(&disks->list[i], d->file, d->format, NULL, NULL, err);
+		int r;
 
+		if (!d->file)
+			return err_set(err, ENOTSUP, "disk %u is no file", i);
+		r = image_open(&disks->list[i], d->file, d->format, NULL, NULL, err);
 		if (r < 0)
 			return r;
 		disks->n++;
@@ -140,6 +145,21 @@ static bool is_description(const char *path)
 	return ends_with(path, ".xml");
 }
 
+/* Files without a path lie beside the description. */
+static void beside(struct vmspec *vm, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	for (unsigned i = 0; slash && i < vm->n_disks; i++) {
+		char *old = vm->disks[i].file;
+
+		if (!old || old[0] == '/')
+			continue;
+		vm->disks[i].file = xasprintf("%.*s/%s", (int)(slash - path), path, old);
+		free(old);
+	}
+}
+
 static int described_machine(struct vmspec **ret, char **args, struct err *err)
 {
 	_auto_(mem) char *text = NULL;
@@ -151,7 +171,10 @@ static int described_machine(struct vmspec **ret, char **args, struct err *err)
 	r = io_read_file(args[0], DESCRIPTION_MAX, &text, &len, err);
 	if (r >= 0)
 		r = libvirt_parse(ret, text, len, err);
-	return r < 0 ? err_prefix(err, "%s", args[0]) : 0;
+	if (r < 0)
+		return err_prefix(err, "%s", args[0]);
+	beside(*ret, args[0]);
+	return 0;
 }
 
 static int load(struct vmspec **ret, struct disks *disks, char **args,
@@ -166,6 +189,8 @@ static int load(struct vmspec **ret, struct disks *disks, char **args,
 		vm = bare_machine(args, o->format);
 	if (r < 0)
 		return r;
+	if (!vm->n_disks)
+		return err_set(err, EINVAL, "%s: a machine without disks", args[0]);
 	apply_options(vm, o);
 	r = open_disks(disks, vm, err);
 	if (r >= 0 && vm->firmware == VM_FIRMWARE_UNKNOWN)
@@ -215,8 +240,9 @@ static int run_check(const struct cli_common *common, const struct check_cli *cl
 		.timeout = cli->timeout,
 		.silence = cli->silence,
 		.max_memory = cli->memory,
-		.no_console = true, /* until it is known to have one */
-		.prepare = cli->no_console ? NULL : boot_console_prepare,
+		/* What the hook does not know (no Linux) may well be silent. */
+		.no_console = !cli->as_is || cli->no_console,
+		.prepare = cli->as_is || cli->no_console ? NULL : boot_console_prepare,
 		.prepare_opaque = &console,
 		.evidence = cli->no_evidence ? NULL
 			    : cli->evidence  ? cli->evidence

@@ -222,6 +222,8 @@ void print_check(const struct check_report *r)
 		r->kvm ? "KVM" : "emulation", (unsigned long long)(r->memory / MiB), r->vcpus);
 	if (r->accel_why[0])
 		printf("            %s\n", r->accel_why);
+	if (r->console == CHECK_CONSOLE_ADDED)
+		printf("  console   put on ttyS0 for this boot only\n");
 	print_devices(r);
 	strv_foreach (note, r->notes)
 		printf("  note      %s\n", *note);

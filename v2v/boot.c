@@ -39,6 +39,8 @@ int boot_console_prepare(
 	r = guest_open(&guest, overlays, vm->n_disks, &how, &inner);
 	if (r >= 0)
 		r = add_console(guest, vm, &facts, &plan, &inner);
+	if (r >= 0)
+		r = plan->n_edits ? CHECK_CONSOLE_ADDED : CHECK_CONSOLE_THERE;
 	plan_free(plan);
 	facts_free(facts);
 	guest_free(guest);
@@ -52,7 +54,7 @@ int boot_console_prepare(
 		console->why_not = inner;
 		return 0;
 	}
-	return 1;
+	return r;
 }
 
 static void free_blocks(struct block **blocks, unsigned n)

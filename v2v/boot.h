@@ -16,7 +16,8 @@ struct boot_console {
 	struct err why_not;
 };
 
-/* For check_opts.prepare, with a struct boot_console as `opaque`. 1: the guest writes to its
- * serial port now (it did before, or its boot entries were edited); 0: it could not be made to. */
+/* For check_opts.prepare, with a struct boot_console as `opaque`. CHECK_CONSOLE_ADDED: the boot
+ * entries were edited; CHECK_CONSOLE_THERE: they had a serial console; 0: it could not be made to
+ * write there. */
 int boot_console_prepare(
 	void *opaque, const struct vmspec *vm, struct block *const *overlays, struct err *err);

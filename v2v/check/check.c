@@ -238,7 +238,7 @@ static int boot(struct check *c, struct err *err)
 	struct watch_opts w = {
 		.timeout = c->timeout,
 		.silence = c->silence,
-		.no_console = c->opts->no_console && !c->report->console_added,
+		.no_console = c->opts->no_console && !c->report->console,
 	};
 	int r = c->ops->start(&c->engine, &c->machine, err);
 
@@ -287,7 +287,7 @@ static int run(struct check *c, struct block *const *disks, struct err *err)
 		r = c->opts->prepare(c->opts->prepare_opaque, c->vm, c->overlays, err);
 		if (r < 0)
 			return err_prefix(err, "preparing the guest for the check");
-		c->report->console_added = r > 0;
+		c->report->console = r;
 	}
 	r = boot(c, err);
 	if (r >= 0)

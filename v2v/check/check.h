@@ -38,8 +38,9 @@ struct check_opts {
 
 	/*
 	 * Called with the overlays before the start, to change the guest for this boot only (put
-	 * a serial console on its command line). Returns 0, or 1 when the guest now writes to its
-	 * serial port whatever no_console says, or a negative errno. NULL = nothing.
+	 * a serial console on its command line). Returns CHECK_CONSOLE_* when it is known that the
+	 * guest now writes to its serial port, whatever no_console says, or 0, or a negative errno.
+	 * NULL = nothing.
 	 */
 	int (*prepare)(void *opaque, const struct vmspec *vm, struct block *const *overlays,
 		struct err *err);
@@ -48,6 +49,8 @@ struct check_opts {
 	/* Hears of milliseconds passed out of the timeout's; can cancel. NULL = nobody. */
 	const struct progress *progress;
 };
+
+enum { CHECK_CONSOLE_ADDED = 1, CHECK_CONSOLE_THERE = 2 };
 
 #define CHECK_TIMEOUT_KVM      300
 #define CHECK_TIMEOUT_EMULATED 900
@@ -70,7 +73,7 @@ struct check_report {
 	char *accel_why;
 	uint64_t memory; /* bytes the guest had */
 	unsigned vcpus;
-	bool console_added; /* prepare() said so */
+	int console; /* what prepare() said: CHECK_CONSOLE_*, or 0 */
 
 	struct engine_device *devices;
 	unsigned n_devices;

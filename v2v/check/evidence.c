@@ -107,7 +107,7 @@ int evidence_machine(struct evidence *e, const struct engine_ops *ops,
 	if (r->accel_why[0])
 		str_addf(&s, "because: %s\n", r->accel_why);
 	str_addf(&s, "memory: %" PRIu64 " MiB\nvcpus: %u\n", r->memory / MiB, r->vcpus);
-	if (r->console_added)
+	if (r->console == CHECK_CONSOLE_ADDED)
 		str_add(&s,
 			"serial console: put on the kernel's command line for this boot only\n");
 	str_add(&s, machine);
@@ -215,7 +215,8 @@ json_t *check_report_json(const struct check_report *r)
 	json_object_set_new(j, "accelerator_why", text_or_null(r->accel_why));
 	json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
 	json_object_set_new(j, "vcpus", json_integer(r->vcpus));
-	json_object_set_new(j, "console_added", json_boolean(r->console_added));
+	json_object_set_new(
+		j, "console_added", json_boolean(r->console == CHECK_CONSOLE_ADDED));
 	json_object_set_new(j, "devices", devices_json(r));
 	json_object_set_new(j, "devices_error", text_or_null(r->devices_error));
 	strv_foreach (note, r->notes)
