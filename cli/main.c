@@ -43,8 +43,12 @@ static volatile sig_atomic_t interrupts;
 
 static void on_signal(int sig)
 {
+	static const char text[] = "\nwherry: stopping and undoing; once more to end at once\n";
+
 	if (interrupts++)
 		_exit(EXIT_INTERRUPTED);
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		return;
 }
 
 bool cli_interrupted(void)
