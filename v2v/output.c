@@ -40,36 +40,32 @@ static char *disk_file_name(const char *name, unsigned i)
 	return xasprintf("%s-sd%s", name, p);
 }
 
-static int remove_tree(int dirfd, const char *name)
+/* Removes the files in an open folder that holds nothing else. */
+static void empty_folder(int folder)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
-	DIR *dir;
 
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
 	if (!dir) {
-		close(fd);
-		return -ENOMEM;
+		if (fd >= 0)
+			close(fd);
+		return;
 	}
 	while ((e = readdir(dir)))
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			unlinkat(fd, e->d_name, 0);
 	closedir(dir);
-	return unlinkat(dirfd, name, AT_REMOVEDIR) ? -errno : 0;
 }
 
-/* Did an earlier conversion of this name die between its renames? Then what lies in DIR under
- * our names is its own, and not finished. */
-static bool died_while_renaming(const struct staging *s)
+static char *final_path(const struct conversion *c, const char *name)
 {
-	return !faccessat(s->fd, "commit", F_OK, 0);
+	return xasprintf("%s/%s", c->opts.directory, name);
 }
 
-static int check_free(struct conversion *c, const char *final, bool mine, struct err *err)
+static int check_free(struct conversion *c, const char *final, struct err *err)
 {
-	if (access(final, F_OK) || mine || c->opts.overwrite)
+	if (c->opts.overwrite || access(final, F_OK))
 		return 0;
 	return err_set(err, EEXIST,
 		"%s exists already; remove it, choose another name with -on, or say --overwrite",
@@ -107,19 +103,27 @@ static int check_space(struct conversion *c, struct err *err)
 	return 0;
 }
 
-static char *final_path(const struct conversion *c, const char *name)
+/* Disks that have their final name though the machine they belong to is not complete. */
+static void remove_final_disks(struct conversion *c)
 {
-	return xasprintf("%s/%s", c->opts.directory, name);
+	for (unsigned i = 0; i < c->source->n_disks; i++) {
+		_auto_(mem) char *final = final_path(c, c->disks[i].name);
+
+		unlink(final);
+	}
 }
 
-/* Makes and locks the staging folder; removes what a dead conversion left in it. */
+/* Did a conversion begin to rename its results? The file is there from before the first rename
+ * until after the last. */
+static bool is_renaming(const struct staging *s)
+{
+	return !faccessat(s->fd, "commit", F_OK, 0);
+}
+
+/* Makes and locks the staging folder. */
 static int staging_open(struct conversion *c, struct err *err)
 {
-	const char *name = c->name;
-	_auto_(mem) char *path = xasprintf("%s/.%s.wherry", c->opts.directory, name);
-	_auto_(mem) char *xml = xasprintf("%s/%s.xml", c->opts.directory, name);
-	bool mine;
-	int r;
+	_auto_(mem) char *path = xasprintf("%s/.%s.wherry", c->opts.directory, c->name);
 
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return err_set_errno(err, errno, "cannot create %s", path);
@@ -128,30 +132,50 @@ static int staging_open(struct conversion *c, struct err *err)
 		return err_set_errno(err, errno, "cannot open %s", path);
 	if (flock(c->staging.fd, LOCK_EX | LOCK_NB)) {
 		close(steal_fd(&c->staging.fd));
-		return err_set(err, EBUSY, "another conversion to %s is running (%s is locked)",
-			xml, path);
+		return err_set(err, EBUSY,
+			"another conversion to %s/%s.xml is running (%s is locked)",
+			c->opts.directory, c->name, path);
 	}
 	c->staging.path = STEAL(path);
-	mine = died_while_renaming(&c->staging);
-	for (unsigned i = 0; i < c->source->n_disks; i++) {
-		_auto_(mem) char *final = NULL;
+	return 0;
+}
 
-		free(c->disks[i].name);
-		c->disks[i].name = disk_file_name(name, i);
-		final = final_path(c, c->disks[i].name);
-		r = check_free(c, final, mine, err);
+/* The folder goes with its lock. */
+static void staging_remove(struct conversion *c)
+{
+	empty_folder(c->staging.fd);
+	rmdir(c->staging.path);
+	close(steal_fd(&c->staging.fd));
+}
+
+/* Are the names free? What a conversion that died has left is removed first. */
+static int claim_names(struct conversion *c, struct err *err)
+{
+	_auto_(mem) char *xml = xasprintf("%s/%s.xml", c->opts.directory, c->name);
+	int r;
+
+	for (unsigned i = 0; i < c->source->n_disks; i++)
+		c->disks[i].name = disk_file_name(c->name, i);
+	if (is_renaming(&c->staging) && access(xml, F_OK))
+		remove_final_disks(c);
+	empty_folder(c->staging.fd);
+	for (unsigned i = 0; i < c->source->n_disks; i++) {
+		_auto_(mem) char *final = final_path(c, c->disks[i].name);
+
+		r = check_free(c, final, err);
 		if (r < 0)
 			return r;
-		unlinkat(c->staging.fd, c->disks[i].name, 0);
 	}
-	return check_free(c, xml, mine, err);
+	return check_free(c, xml, err);
 }
 
 static int local_prepare(struct conversion *c, struct err *err)
 {
 	int r = check_space(c, err);
 
-	return r < 0 ? r : staging_open(c, err);
+	if (r >= 0)
+		r = staging_open(c, err);
+	return r < 0 ? r : claim_names(c, err);
 }
 
 static int local_create_disk(
@@ -234,8 +258,7 @@ static int local_finish(struct conversion *c, struct err *err)
 		return r;
 	if (dirfd >= 0)
 		fsync(dirfd);
-	remove_tree(AT_FDCWD, c->staging.path);
-	close(steal_fd(&c->staging.fd));
+	staging_remove(c);
 	return 0;
 }
 
@@ -243,15 +266,9 @@ static void local_undo(struct conversion *c)
 {
 	if (c->staging.fd < 0)
 		return;
-	/* Failed between renames: what is in place already is not finished either. */
-	if (died_while_renaming(&c->staging))
-		for (unsigned i = 0; i < c->source->n_disks; i++) {
-			_auto_(mem) char *final = final_path(c, c->disks[i].name);
-
-			unlink(final);
-		}
-	remove_tree(AT_FDCWD, c->staging.path);
-	close(steal_fd(&c->staging.fd));
+	if (is_renaming(&c->staging))
+		remove_final_disks(c);
+	staging_remove(c);
 }
 
 static int null_prepare(struct conversion *c, struct err *err)
