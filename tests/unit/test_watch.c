@@ -119,6 +119,14 @@ static void ovmf_without_a_boot_option_is_named(void **state)
 		"UEFI Interactive Shell", "");
 }
 
+static void the_firmwares_own_shell_is_no_boot_loader(void **state)
+{
+	_auto_(watch) struct watch *w = fed(&defaults,
+		"BdsDxe: starting Boot0002 \"EFI Internal Shell\" from Fv(7CB8BDC9)\r\n", 9);
+
+	assert_int_equal(watch_phase(w), WATCH_FIRMWARE);
+}
+
 static void boot_sectors_without_a_system_are_named(void **state)
 {
 	expect(SEABIOS "Missing operating system", WATCH_NO_BOOTABLE_DEVICE, "Missing", "");
@@ -476,6 +484,7 @@ int main(void)
 		cmocka_unit_test(earlier_targets_do_not_pass),
 		cmocka_unit_test(an_empty_disk_is_named),
 		cmocka_unit_test(ovmf_without_a_boot_option_is_named),
+		cmocka_unit_test(the_firmwares_own_shell_is_no_boot_loader),
 		cmocka_unit_test(boot_sectors_without_a_system_are_named),
 		cmocka_unit_test(grubs_rescue_mode_is_named_with_its_error),
 		cmocka_unit_test(grubs_prompt_is_named),

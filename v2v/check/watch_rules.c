@@ -55,7 +55,7 @@ const struct watch_verdict watch_verdicts[WATCH_N_IDS] = {
 };
 
 const struct watch_phase_rule watch_phase_rules[] = {
-	{WATCH_LOADER, "BdsDxe: starting Boot", NULL},
+	{WATCH_LOADER, "BdsDxe: starting Boot", "Shell"},
 	{WATCH_LOADER, "GRUB loading", NULL},
 	{WATCH_LOADER, "Welcome to GRUB", NULL},
 	{WATCH_LOADER, "GNU GRUB", NULL},
