@@ -5,7 +5,7 @@
 #include "formats/image.h"
 #include "formats/ova/ova.h"
 #include "formats/ova/ova_disk.h"
-#include "formats/vm/ovf.h"
+#include "formats/vm/ovf/ovf.h"
 
 #include <libgen.h>
 #include <sys/stat.h>

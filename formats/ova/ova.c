@@ -7,10 +7,10 @@
 #include "formats/base/xml.h"
 #include "formats/block/block_file.h"
 #include "formats/block/block_window.h"
-#include "formats/ova/concat.h"
+#include "formats/block/block_concat.h"
 #include "formats/ova/manifest.h"
 #include "formats/ova/tar.h"
-#include "formats/vm/ovf_refs.h"
+#include "formats/vm/ovf/ovf_refs.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -288,7 +288,7 @@ static int open_bytes(struct ova *o, const char *name, struct block **ret, struc
 	} else if (r >= 0) {
 		r = check_chunks(f, name, parts, n, err);
 		if (r >= 0)
-			r = concat_open(ret, parts, n, name, err);
+			r = block_concat_new(ret, parts, n, name, err);
 		if (r >= 0)
 			opened = 0;
 	}

@@ -3,7 +3,7 @@
 #include "formats/vm/codec.h"
 
 #include "formats/vm/libvirt.h"
-#include "formats/vm/ovf.h"
+#include "formats/vm/ovf/ovf.h"
 #include "formats/vm/vmspec_json.h"
 
 const struct vm_codec vm_codecs[] = {

@@ -2,7 +2,7 @@
 /* fuzz_ovf: descriptors of any bytes. A machine that is accepted is within the limits, and what
  * can be written of it is XML that is read back. */
 #include "formats/vm/libvirt.h"
-#include "formats/vm/ovf.h"
+#include "formats/vm/ovf/ovf.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/ovf_sample.h"
 

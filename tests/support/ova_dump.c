@@ -5,7 +5,7 @@
  * standard error. Exit status as the program's: 0, 1 failed, 3 not supported.
  */
 #include "formats/ova/ova_disk.h"
-#include "formats/vm/ovf.h"
+#include "formats/vm/ovf/ovf.h"
 
 #include <inttypes.h>
 #include <stdio.h>

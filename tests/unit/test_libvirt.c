@@ -5,7 +5,7 @@
 #include "formats/base/xml.h"
 #include "formats/vm/codec.h"
 #include "formats/vm/libvirt.h"
-#include "formats/vm/ovf.h"
+#include "formats/vm/ovf/ovf.h"
 #include "formats/vm/vmspec_json.h"
 #include "tests/support/ovf_sample.h"
 #include "tests/support/vm_samples.h"

@@ -3,7 +3,6 @@
 #include "tests/unit/test.h"
 
 #include "formats/base/io.h"
-#include "formats/ova/concat.h"
 #include "formats/ova/ova.h"
 #include "formats/block/block_mem.h"
 #include "tests/support/tar_build.h"
@@ -621,26 +620,6 @@ static void many_members_are_found(void **state)
 	}
 }
 
-static void joined_blocks_keep_their_extents(void **state)
-{
-	struct block *parts[3] = {block_mem_from("abc", 3, "a"), block_mem_from("", 0, "b"),
-		block_mem_from("de", 2, "c")};
-	_auto_(block) struct block *b = NULL;
-	struct err err = {0};
-	struct extent e;
-	char buf[5];
-
-	assert_ok(concat_open(&b, parts, 3, "whole", &err));
-	assert_int_equal(b->size, 5);
-	assert_ok(block_pread(b, buf, 5, 0, &err));
-	assert_memory_equal(buf, "abcde", 5);
-	assert_ok(block_extent(b, 1, 10, &e, &err));
-	assert_int_equal(e.len, 4);
-	assert_int_equal(e.flags, 0);
-	assert_fails(block_pread(b, buf, 2, 4, &err), EINVAL, "whole");
-	assert_fails(block_pwrite(b, buf, 1, 0, &err), EROFS, "whole");
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -662,7 +641,6 @@ int main(void)
 		T(a_compressed_member_is_not_supported),
 		T(a_cut_archive_is_an_error_wherever_it_is_cut),
 		T(many_members_are_found),
-		cmocka_unit_test(joined_blocks_keep_their_extents),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

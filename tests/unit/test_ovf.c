@@ -2,8 +2,8 @@
 /* ovf: what a descriptor says, in every dialect known, and every way it can be wrong. */
 #include "tests/unit/test.h"
 
-#include "formats/vm/ovf.h"
-#include "formats/vm/ovf_refs.h"
+#include "formats/vm/ovf/ovf.h"
+#include "formats/vm/ovf/ovf_refs.h"
 #include "tests/support/ovf_sample.h"
 
 /* Parses the sample with one place changed. */

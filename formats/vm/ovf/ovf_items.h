@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "formats/vm/ovf_refs.h"
+#include "formats/vm/ovf/ovf_refs.h"
 #include "formats/vm/vmspec.h"
 
 #define OVF_ITEMS_MAX  4096                  /* devices of one machine */

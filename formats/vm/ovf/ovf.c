@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* ovf: the machine in an OVF descriptor: identity, firmware, settings; devices in ovf_items. */
-#include "formats/vm/ovf.h"
+#include "formats/vm/ovf/ovf.h"
 
 #include "formats/base/xml.h"
-#include "formats/vm/ovf_items.h"
-#include "formats/vm/ovf_refs.h"
+#include "formats/vm/ovf/ovf_items.h"
+#include "formats/vm/ovf/ovf_refs.h"
 #include "formats/vm/vm_text.h"
 
 #include <stdio.h>

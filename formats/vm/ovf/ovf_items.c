@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* ovf_items: the devices of an OVF machine. */
-#include "formats/vm/ovf_items.h"
+#include "formats/vm/ovf/ovf_items.h"
 
 #include "formats/vm/vm_text.h"
 

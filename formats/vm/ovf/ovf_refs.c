@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* ovf_refs: files, disks and units of an OVF descriptor. */
-#include "formats/vm/ovf_refs.h"
+#include "formats/vm/ovf/ovf_refs.h"
 
 #include <ctype.h>
 #include <inttypes.h>
