@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* block_model: a property test for writable blocks: any sequence of requests leaves what the same
- * sequence leaves in memory. */
+/* block_model: property tests for writable blocks: any sequence of requests leaves what the same
+ * sequence leaves in memory, and two writers in one unit do not undo each other's work. */
 #pragma once
 
 #include "tests/unit/test.h"
 
 #include "formats/base/alloc.h"
 #include "formats/block/block.h"
+#include "formats/block/block_filter.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 /*
  * Random writes, zeros and reads at random places: b always reads as the model does, and extents
@@ -65,4 +68,68 @@ static inline void block_behaves_as_memory(
 			assert_true(bytes_are_zero(model + off, e.len));
 		off += e.len;
 	}
+}
+
+/* A driver whose reads wait (not for long) for another one to have read too: two unlocked
+ * read-modify-writes then certainly have both read before either writes. */
+struct meeting {
+	struct block_filter filter;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	unsigned readers;
+};
+
+static inline int meeting_pread(
+	struct block *b, void *buf, size_t len, uint64_t off, struct err *err)
+{
+	struct meeting *m = b->self;
+	int r = block_filter_pread(b, buf, len, off, err);
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&m->lock);
+	m->readers++;
+	pthread_cond_broadcast(&m->cond);
+	while (m->readers < 2 && !pthread_cond_timedwait(&m->cond, &m->lock, &until))
+		;
+	pthread_mutex_unlock(&m->lock);
+	return r;
+}
+
+static const struct block_ops block_meeting_ops = {
+	.name = "meeting",
+	.free = block_filter_free,
+	.pread = meeting_pread,
+	.pwrite = block_filter_pwrite,
+};
+
+static inline struct block *block_meeting_new(struct block *take_below)
+{
+	struct meeting *m = xnew(struct meeting);
+
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->cond, NULL);
+	return block_filter_new(&block_meeting_ops, &m->filter, take_below);
+}
+
+static inline void *write_second_byte(void *arg)
+{
+	return block_pwrite(arg, "b", 1, 1, NULL) < 0 ? arg : NULL;
+}
+
+/* b is, or sits on, a meeting block. */
+static inline void two_writers_in_a_unit_both_succeed(struct block *b)
+{
+	struct err err = {0};
+	pthread_t thread;
+	void *failed;
+	char got[2];
+
+	assert_int_equal(pthread_create(&thread, NULL, write_second_byte, b), 0);
+	assert_ok(block_pwrite(b, "a", 1, 0, &err));
+	pthread_join(thread, &failed);
+	assert_null(failed);
+	assert_ok(block_pread(b, got, 2, 0, &err));
+	assert_memory_equal(got, "ab", 2);
 }

@@ -8,8 +8,6 @@
 #include "formats/block/block_filter.h"
 #include "formats/block/block_mem.h"
 
-#include <pthread.h>
-
 /* ---- a driver that insists on what it asked for ------------------------------------------- */
 
 struct strict {
@@ -185,45 +183,12 @@ static void a_driver_that_answers_too_much_is_caught(void **state)
 		"disk: driver strict answered a map of 5001 bytes for 5000");
 }
 
-#define WRITERS 4
-
-struct writer {
-	pthread_t thread;
-	struct block *b;
-	unsigned index;
-};
-
-/* Every fourth byte. */
-static void *write_bytes(void *arg)
-{
-	struct writer *w = arg;
-	uint8_t byte = (uint8_t)(0x80 + w->index);
-
-	for (uint64_t off = w->index; off < w->b->size; off += WRITERS)
-		if (block_pwrite(w->b, &byte, 1, off, NULL) < 0)
-			return w;
-	return NULL;
-}
-
 static void writers_of_parts_of_a_unit_do_not_undo_each_other(void **state)
 {
-	_auto_(block) struct block *b = block_mem_new(8192, "disk");
-	struct writer writers[WRITERS];
+	_auto_(block) struct block *b = block_meeting_new(block_mem_new(8192, "disk"));
 
 	b->align = 4096;
-	for (unsigned i = 0; i < WRITERS; i++) {
-		writers[i] = (struct writer){.b = b, .index = i};
-		assert_int_equal(
-			pthread_create(&writers[i].thread, NULL, write_bytes, &writers[i]), 0);
-	}
-	for (unsigned i = 0; i < WRITERS; i++) {
-		void *failed;
-
-		pthread_join(writers[i].thread, &failed);
-		assert_null(failed);
-	}
-	for (unsigned i = 0; i < 8192; i++)
-		assert_int_equal(block_mem_bytes(b)[i], 0x80 + i % WRITERS);
+	two_writers_in_a_unit_both_succeed(b);
 }
 
 static void the_last_owner_closes(void **state)

@@ -105,6 +105,16 @@ static void a_folder_that_cannot_hold_the_overlay_is_named(void **state)
 	assert_null(cow);
 }
 
+static void two_copy_ups_of_a_unit_do_not_undo_each_other(void **state)
+{
+	struct block *mem = block_mem_new(UNIT, "disk");
+	_auto_(block) struct block *cow = NULL;
+	struct err err = {0};
+
+	assert_ok(block_cow_new(&cow, block_meeting_new(mem), NULL, &err));
+	two_writers_in_a_unit_both_succeed(cow);
+}
+
 #define WRITERS 4
 #define PIECE   1000
 
@@ -159,6 +169,7 @@ int main(void)
 		cmocka_unit_test(zeroed_and_discarded_units_are_holes_and_cost_no_writes),
 		cmocka_unit_test(a_failed_copy_up_changes_nothing),
 		cmocka_unit_test(a_folder_that_cannot_hold_the_overlay_is_named),
+		cmocka_unit_test(two_copy_ups_of_a_unit_do_not_undo_each_other),
 		cmocka_unit_test(writers_in_the_same_unit_do_not_undo_each_other),
 	};
 
