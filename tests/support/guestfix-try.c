@@ -3,15 +3,16 @@
 // phase took; for developers.
 //
 //	guestfix-try [--apply] [--console] [--tcg] [--root DEVICE] [--mac MAC] [--slot N] [--uefi]
-//	             [--out FILE] DISK...
+//	             [--out FILE] [--cat PATH]... DISK...
 //
 // The disks are not written: changes go to an overlay, and with --out its first disk is written to
-// FILE as raw bytes.
+// FILE as raw bytes. After --apply the guest is looked at once more, and the second plan is printed
+// too (it should be empty); --cat prints a file of the guest as it is then.
 #include "formats/base/io.h"
 #include "formats/base/log.h"
 #include "formats/block/block_cow.h"
 #include "formats/block/block_file.h"
-#include "guestfix/guest.h"
+#include "guestfix/guest_io.h"
 #include "guestfix/plan.h"
 
 #include <fcntl.h>
@@ -23,6 +24,7 @@ struct options {
 	bool apply, console, tcg, uefi;
 	const char *root, *mac, *out;
 	unsigned slot;
+	char **cat;
 };
 
 static void print_json(const char *what, json_t *j)
@@ -53,33 +55,71 @@ static int write_out(struct block *b, const char *path, struct err *err)
 	return 0;
 }
 
-static int work(struct guest *g, const struct options *o, struct err *err)
+/* The machine the guest ran on: as many SCSI disks as there are, one NIC. */
+static struct vmspec *make_source(const struct options *o, size_t n_disks)
 {
-	_auto_(vmspec) struct vmspec *vm = vmspec_new();
-	_auto_(facts) struct facts *f = NULL;
-	_auto_(plan) struct plan *p = NULL;
-	struct plan_opts po = {.serial_console = o->console};
+	struct vmspec *vm = vmspec_new();
 	struct vm_nic *nic = vmspec_add_nic(vm);
-	double start;
-	int r;
 
 	nic->mac = xstrdup_null(o->mac);
 	nic->pci_slot = o->slot;
 	vm->firmware = o->uefi ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
-	r = facts_collect(&f, g, vm, err);
+	for (unsigned i = 0; i < n_disks; i++) {
+		struct vm_disk *d = vmspec_add_disk(vm);
+
+		d->bus = VM_BUS_SCSI;
+		d->unit = i;
+	}
+	return vm;
+}
+
+static int look(struct guest *g, const struct options *o, const char *what, struct plan **p,
+	struct err *err)
+{
+	_auto_(vmspec) struct vmspec *vm = make_source(o, guest_n_disks(g));
+	_auto_(facts) struct facts *f = NULL;
+	struct plan_opts po = {.serial_console = o->console};
+	double start;
+	int r = facts_collect(&f, g, vm, err);
+
 	if (r < 0)
 		return r;
-	print_json("facts", facts_json(f));
 	start = io_now();
-	r = guestfix_plan(&p, f, vm, &po, err);
+	r = guestfix_plan(p, f, vm, &po, err);
 	if (r < 0)
 		return r;
-	printf("plan took %.3f s\n", io_now() - start);
-	print_json("plan", plan_json(p));
-	if (!o->apply)
-		return 0;
+	if (!strcmp(what, "plan"))
+		print_json("facts", facts_json(f));
+	print_json(what, plan_json(*p));
+	printf("planning took %.3f s\n", io_now() - start);
+	return 0;
+}
+
+static int work(struct guest *g, const struct options *o, struct err *err)
+{
+	_auto_(plan) struct plan *p = NULL, *again = NULL;
+	struct guest_times once;
+	int r = look(g, o, "plan", &p, err);
+
+	if (r < 0 || !o->apply)
+		return r;
+	once = *guest_times(g);
 	r = guestfix_apply(g, p, err);
-	return r < 0 ? r : guest_trim(g, err);
+	if (r >= 0)
+		r = guest_trim(g, err);
+	if (r >= 0)
+		r = look(g, o, "again", &again, err);
+	strv_foreach (path, o->cat) {
+		_auto_(mem) char *text = NULL;
+		size_t len;
+
+		if (r >= 0)
+			r = guest_read(g, *path, MiB, &text, &len, err);
+		if (r >= 0)
+			printf("== %s\n%s\n", *path, text);
+	}
+	printf("first look took %.2f s\n", once.collect);
+	return r;
 }
 
 static int run(char **disks, const struct options *o, struct err *err)
@@ -124,7 +164,7 @@ int main(int argc, char **argv)
 	static const struct option longs[] = {{"apply", 0, NULL, 'a'},
 		{"console", 0, NULL, 'c'}, {"tcg", 0, NULL, 't'}, {"uefi", 0, NULL, 'u'},
 		{"root", 1, NULL, 'r'}, {"mac", 1, NULL, 'm'}, {"slot", 1, NULL, 's'},
-		{"out", 1, NULL, 'o'}, {"debug", 0, NULL, 'd'}, {0}};
+		{"out", 1, NULL, 'o'}, {"debug", 0, NULL, 'd'}, {"cat", 1, NULL, 'C'}, {0}};
 	struct options o = {0};
 	struct err err = {0};
 	int c;
@@ -155,13 +195,18 @@ int main(int argc, char **argv)
 		case 'o':
 			o.out = optarg;
 			break;
+		case 'C':
+			strv_add(&o.cat, optarg);
+			break;
 		case 'd':
 			log_setup(LOG_DEBUG, "guestfs,guestfix", 2);
 			break;
 		default:
 			return 2;
 		}
-	if (run(argv + optind, &o, &err) < 0) {
+	c = run(argv + optind, &o, &err);
+	strv_free(o.cat);
+	if (c < 0) {
 		fprintf(stderr, "guestfix-try: %s\n", err.text);
 		return 1;
 	}
