@@ -244,6 +244,9 @@ static int boot(struct check *c, struct err *err)
 
 	if (r < 0)
 		return r;
+	/* An engine that no longer needs its folder has emptied it: then nothing is left behind
+	 * even if we are killed from here on. */
+	rmdir(c->dir);
 	c->start = io_now();
 	c->watch = watch_new(&w, c->start);
 	c->serial_open = c->ops->serial_fd(c->engine) >= 0;
