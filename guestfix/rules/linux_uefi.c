@@ -97,7 +97,7 @@ static int plan_fallback(struct rules *r, unsigned i, struct err *err)
 	return 0;
 }
 
-/* The files must fit: loaders are a few megabytes together. */
+/* What the disks are made for counts: a description can be edited, a boot loader cannot. */
 static void check_description(struct rules *r)
 {
 	enum vm_firmware disks = r->f->firmware, said;
