@@ -16,7 +16,7 @@ struct convert_cli {
 	/* the target */
 	char *output, *directory, *format, *name;
 	char **networks, **bridges, **macs;
-	bool overwrite, serial_console;
+	bool overwrite, serial_console, no_fstrim;
 	/* the work */
 	bool check, print_source;
 	char *accel, *evidence;
@@ -58,6 +58,8 @@ static const struct opt convert_opts[] = {
 	{"-on", NULL, OPT_STRING, FIELD(name), "NAME", "name of the new machine"},
 	{NULL, "--overwrite", OPT_FLAG, FIELD(overwrite), NULL,
 		"replace the results of an earlier conversion"},
+	{NULL, "--no-fstrim", OPT_FLAG, FIELD(no_fstrim), NULL,
+		"copy the file systems' free space too, with what was deleted there"},
 	{NULL, "--check", OPT_FLAG, FIELD(check), NULL,
 		"boot the result on a throw-away overlay, and say whether it came up"},
 	{NULL, "--timeout", OPT_UINT, FIELD(timeout), "SECONDS",
@@ -155,6 +157,7 @@ static int run_stages(const struct cli_common *common, const struct convert_cli 
 		.macs = o->macs,
 		.root = o->root,
 		.serial_console = o->serial_console,
+		.no_trim = o->no_fstrim,
 		.threads = o->threads,
 		.check_timeout = o->timeout,
 		.evidence = o->evidence,

@@ -115,6 +115,8 @@ static int stage_fix(struct conversion *c, struct err *err)
 {
 	int r = guestfix_apply(c->guest, c->plan, err);
 
+	if (r >= 0 && !c->opts.no_trim)
+		r = guest_trim(c->guest, err);
 	return r < 0 ? r : guest_close(c->guest, err);
 }
 

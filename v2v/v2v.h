@@ -60,6 +60,8 @@ struct v2v_opts {
 	const char *root;    /* which operating system if there are several */
 	bool serial_console; /* give the guest one */
 
+	bool no_trim; /* copy the guest's free space too */
+
 	bool kvm_usable;        /* measured by the caller */
 	const char *kvm_why;    /* one sentence, for the report */
 	unsigned threads;       /* of the copy; 0 = one per processor */
