@@ -259,8 +259,6 @@ static bool same_run(
 		return false;
 	if (!contiguous)
 		return true;
-	if (u->kind == QCOW2_DEFLATED)
-		return u->entry == first->entry;
 	return u->kind != QCOW2_DATA || u->host == first->host + ahead;
 }
 
@@ -274,6 +272,9 @@ static int map_in_table(struct qcow2 *q, const uint8_t *table, uint64_t off, uin
 
 	if (r < 0)
 		return r;
+	/* One at a time: two clusters may name the same compressed bytes. */
+	if (contiguous && first.kind == QCOW2_DEFLATED)
+		end = MIN(end, align_down(off, q->cluster) + q->cluster);
 	for (at = start + unit_size(q); at < end; at += unit_size(q)) {
 		/* What is wrong with the next one is said when it is asked for. */
 		if (classify(q, table, at, &u) || !same_run(&first, &u, at - start, contiguous))

@@ -570,6 +570,30 @@ static void compressed_clusters_are_read_whole_and_in_parts(void **state)
 	assert_memory_equal(got, data + 1536, 512);
 }
 
+static void clusters_that_share_compressed_bytes_are_all_read(void **state)
+{
+	_auto_(mem) uint8_t *data = NULL;
+	_auto_(block) struct block *file = small_image(&data);
+	_auto_(block) struct block *b = NULL;
+	uint8_t text[512], got[1536];
+	struct err err = {0};
+	struct be64 entry;
+
+	for (unsigned i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)(i / 7);
+	set_compressed(file, 1, text, FINISHED);
+	assert_ok(block_pread(file, &entry, 8, entry_at(file, 1), &err));
+	set(file, entry_at(file, 2), 8, be64_get(entry));
+	set(file, entry_at(file, 3), 8, be64_get(entry));
+	b = reopen(file, &to_read);
+	for (unsigned from = 0; from < 500; from += 100) {
+		memset(got, 0xee, sizeof(got));
+		assert_ok(block_pread(b, got, 1536 - from, 512 + from, &err));
+		for (unsigned i = 0; i < 1536 - from; i++)
+			assert_int_equal(got[i], text[(from + i) % 512]);
+	}
+}
+
 /* ---- threads ---- */
 
 #define THREADS 4
@@ -642,6 +666,7 @@ int main(void)
 		cmocka_unit_test(random_damage_to_the_tables_does_no_harm),
 		cmocka_unit_test(a_file_cut_anywhere_gives_an_error_or_the_right_bytes),
 		cmocka_unit_test(compressed_clusters_are_read_whole_and_in_parts),
+		cmocka_unit_test(clusters_that_share_compressed_bytes_are_all_read),
 		cmocka_unit_test(threads_write_parts_of_the_same_clusters),
 	};
 
