@@ -44,14 +44,23 @@ static void list(const char *title, char *const *items)
 
 static void print_disk(const struct vm_disk *d, unsigned i)
 {
-	_auto_(mem) char *name = xasprintf("disk %u", i + 1), *text = NULL;
+	_auto_(mem) char *name = xasprintf("disk %u", i + 1);
+	_auto_str_ struct str s = STR_INIT;
 	char size[32];
 
-	format_size(size, sizeof(size), d->size);
-	text = xasprintf("%s, %s%s%s, %s %u:%u", size, d->format ? d->format : "",
-		d->format ? " " : "", d->file ? d->file : "(empty)", vm_bus_name(d->bus),
-		d->controller, d->unit);
-	field(name, text);
+	str_addf(&s, "%s on %s %u:%u", format_size(size, sizeof(size), d->size),
+		vm_bus_name(d->bus), d->controller, d->unit);
+	if (d->file)
+		str_addf(&s, ", %s %s", d->format ? d->format : "in", d->file);
+	field(name, s.s);
+}
+
+static void print_drive(const struct vm_drive *d)
+{
+	_auto_(mem) char *text = xasprintf("on %s %u:%u, %s", vm_bus_name(d->bus),
+		d->controller, d->unit, d->file ? d->file : "empty");
+
+	field(d->kind == VM_CDROM ? "cd drive" : "floppy drive", text);
 }
 
 static void print_nic(const struct vm_nic *n, unsigned i)
@@ -81,6 +90,8 @@ static void print_spec(const char *title, const struct vmspec *vm)
 		field("machine", vm_machine_name(vm->machine));
 	for (unsigned i = 0; i < vm->n_disks; i++)
 		print_disk(&vm->disks[i], i);
+	for (unsigned i = 0; i < vm->n_drives; i++)
+		print_drive(&vm->drives[i]);
 	for (unsigned i = 0; i < vm->n_nics; i++)
 		print_nic(&vm->nics[i], i);
 }
