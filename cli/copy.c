@@ -2,11 +2,12 @@
 /* copy: one disk image into another. */
 #include "cli/commands.h"
 
+#include "formats/base/json.h"
 #include "formats/base/str.h"
 #include "formats/copy/copy_image.h"
 
-#include <jansson.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 struct copy_cli {
@@ -43,7 +44,7 @@ static bool in_list(const char *list, const char *suffix)
 	size_t len = strlen(suffix);
 
 	for (const char *p = list; p && *p; p += strcspn(p, ","), p += *p == ',')
-		if (strcspn(p, ",") == len && !strncmp(p, suffix, len))
+		if (strcspn(p, ",") == len && !strncasecmp(p, suffix, len))
 			return true;
 	return false;
 }
@@ -62,6 +63,10 @@ static int choose_output(
 	if (!*ret)
 		return err_set(err, EINVAL,
 			"%s: its suffix says no format; say it with -O (qcow2, raw)", path);
+	if (!((*ret)->can & IMAGE_CAN_CREATE))
+		return err_set(err, ENOTSUP,
+			"%s: images of format %s are not made (qcow2 and raw are)", path,
+			(*ret)->name);
 	return 0;
 }
 
@@ -81,8 +86,8 @@ static void print_result(const struct cli_common *common, const char *format, co
 	char disk[32], data[32], speed[32];
 
 	if (common->json) {
-		cli_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "path", to,
-			"format", format, "size", (json_int_t)size, "read",
+		cli_print_json(json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "path",
+			json_text(to), "format", format, "size", (json_int_t)size, "read",
 			(json_int_t)st->read, "holes", (json_int_t)st->holes, "written",
 			(json_int_t)st->written, "zeros", (json_int_t)st->zeros, "seconds",
 			st->seconds));

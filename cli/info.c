@@ -2,11 +2,11 @@
 /* info: what an image file is, and where its data lies. */
 #include "cli/commands.h"
 
+#include "formats/base/json.h"
 #include "formats/base/str.h"
 #include "formats/image.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -98,10 +98,11 @@ static void print_text(const struct info *i)
 
 static json_t *to_json(const struct info *i)
 {
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "path", i->path, "format",
-		i->format->name, "size", (json_int_t)i->size, "data", (json_int_t)i->data,
-		"zeros", (json_int_t)i->zeros, "file-size", (json_int_t)i->file_size,
-		"file-used", (json_int_t)i->file_used, "unit", (json_int_t)i->unit);
+	return json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "path", json_text(i->path),
+		"format", i->format->name, "size", (json_int_t)i->size, "data",
+		(json_int_t)i->data, "zeros", (json_int_t)i->zeros, "file-size",
+		(json_int_t)i->file_size, "file-used", (json_int_t)i->file_used, "unit",
+		(json_int_t)i->unit);
 }
 
 static int show_info(const struct cli_common *common, const struct info_cli *o,

@@ -146,6 +146,8 @@ static void catch_signals(void)
 	sigaction(SIGHUP, &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
+	/* A limit on the size of files is an error of the write, which undoes what was begun. */
+	sigaction(SIGXFSZ, &sa, NULL);
 }
 
 static int run(const struct command *c, char **argv)

@@ -96,8 +96,12 @@ static int serve(const struct cli_common *common, const struct serve_cli *o, con
 		wait_for_end(server, o->once, &before);
 		r = nbd_server_stop(server, err);
 	}
-	if (r == 0 && o->write)
-		r = block_flush(image, err);
+	/* Whatever failed: what clients wrote is kept. The first error is told. */
+	if (server && o->write) {
+		int flushed = block_flush(image, r < 0 ? NULL : err);
+
+		r = r < 0 ? r : flushed;
+	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
 }

@@ -26,6 +26,47 @@ const struct image_format *image_format_find(const char *name)
 	return NULL;
 }
 
+/* Files that are no disk's bytes, by what they begin with. As raw disks they would be copied
+ * without an error, to something that no guest can use. */
+static const struct {
+	const char *what;
+	size_t at;
+	const char *magic;
+	size_t len;
+} foreign[] = {
+	{"a VHDX image", 0, "vhdxfile", 8},
+	{"a VHD image", 0, "conectix", 8},
+	{"a VDI image", 64, "\x7f\x10\xda\xbe", 4},
+	{"a QED image", 0, "QED", 4},
+	{"a Parallels image", 0, "WithoutFreeSpace", 16},
+	{"a Parallels image", 0, "WithouFreSpacExt", 16},
+	{"a tar archive (wherry inspect and convert read OVAs)", 257, "ustar", 5},
+	{"compressed with gzip", 0, "\x1f\x8b\x08", 3},
+	{"compressed with xz", 0,
+		"\xfd"
+		"7zXZ",
+		6},
+	{"compressed with zstd", 0, "\x28\xb5\x2f\xfd", 4},
+	{"compressed with bzip2", 4, "1AY&SY", 6},
+	{"a zip archive", 0, "PK\x03\x04", 4},
+	{"a 7-Zip archive", 0, "7z\xbc\xaf\x27\x1c", 6},
+};
+
+/* Is what no format claims a disk? Its boot sector says so whatever else it looks like. */
+static int check_raw(const struct block *file, const uint8_t *head, size_t len, struct err *err)
+{
+	if (len >= 512 && head[510] == 0x55 && head[511] == 0xaa)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
+		if (range_ok(foreign[i].at, foreign[i].len, len) &&
+			!memcmp(head + foreign[i].at, foreign[i].magic, foreign[i].len))
+			return err_set(err, ENOTSUP,
+				"%s: is %s, not a disk image that can be read; if these are a "
+				"disk's bytes, say that the format is raw",
+				file->label, foreign[i].what);
+	return 0;
+}
+
 int image_probe(struct block *file, const struct image_format **ret, struct err *err)
 {
 	uint8_t head[IMAGE_PROBE_LEN];
@@ -46,7 +87,7 @@ int image_probe(struct block *file, const struct image_format **ret, struct err 
 		}
 	}
 	*ret = best;
-	return 0;
+	return best_score ? 0 : check_raw(file, head, len, err);
 }
 
 static int find(const char *name, const struct image_format **ret, struct err *err)

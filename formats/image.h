@@ -4,7 +4,8 @@
  * that differs between formats hangs off it.
  *
  * A format is named by the user or by trusted metadata (the OVF's disk section), or it is
- * probed from the first bytes; what no format claims is raw. A raw disk's first bytes are its
+ * probed from the first bytes; what no format claims is raw, unless it is known to be something
+ * else (a VHDX image, a tar archive), which is refused. A raw disk's first bytes are its
  * guest's to choose, so it can pose as anything when probed: whoever knows the format says it,
  * and formats open no other file by name unless they are given a folder for it.
  *
@@ -60,7 +61,8 @@ extern const struct image_format *const image_formats[];
 /* NULL when there is none of that name. */
 const struct image_format *image_format_find(const char *name);
 
-/* The format of these bytes; raw if nothing else claims them. */
+/* The format of these bytes; raw if nothing else claims them. ENOTSUP for what is known to be no
+ * disk: other images, archives, compressed files. */
 int image_probe(struct block *file, const struct image_format **ret, struct err *err);
 
 /*

@@ -2,6 +2,7 @@
 // facts: making, freeing, looking up and printing what was found inside a guest.
 #include "guestfix/facts.h"
 
+#include "formats/base/json.h"
 #include "guestfix/lib/initrd.h"
 
 #include <ctype.h>
@@ -332,30 +333,10 @@ int facts_find_volume(const struct facts *f, const char *name)
 	return find_by_disk_name(f, name + strlen("/dev/"));
 }
 
-/* A string of the guest as JSON: what is not UTF-8 is shown with its bytes as \xNN. */
-static json_t *text_json(const char *s)
-{
-	_auto_str_ struct str out = STR_INIT;
-	json_t *j;
-
-	if (!s)
-		return json_null();
-	j = json_string(s);
-	if (j)
-		return j;
-	for (; *s; s++) {
-		if ((unsigned char)*s < 0x80)
-			str_addc(&out, *s);
-		else
-			str_addf(&out, "\\x%02x", (unsigned char)*s);
-	}
-	return json_string(out.s);
-}
-
 static void set(json_t *o, const char *key, const char *value)
 {
 	if (value)
-		json_object_set_new(o, key, text_json(value));
+		json_object_set_new(o, key, json_text(value));
 }
 
 static json_t *list_json(char *const *list)
@@ -363,7 +344,7 @@ static json_t *list_json(char *const *list)
 	json_t *a = json_array();
 
 	strv_foreach (s, list)
-		json_array_append_new(a, text_json(*s));
+		json_array_append_new(a, json_text(*s));
 	return a;
 }
 
@@ -403,7 +384,7 @@ static json_t *kernel_json(const struct facts_kernel *k)
 	set(o, "initramfs_error", k->initrd_error);
 	for (size_t i = 0; i < k->n_files; i++)
 		if (strstr(k->files[i].path, ".ko"))
-			json_array_append_new(missing, text_json(k->files[i].path));
+			json_array_append_new(missing, json_text(k->files[i].path));
 	json_object_set_new(o, "missing_in_initramfs", missing);
 	return o;
 }

@@ -2,6 +2,8 @@
 // plan: a plan as data: freeing, printing.
 #include "guestfix/plan.h"
 
+#include "formats/base/json.h"
+
 void plan_free(struct plan *p)
 {
 	if (!p)
@@ -39,30 +41,15 @@ static const char *const kind_names[] = {
 /* Text that may hold bytes of the guest. */
 static void set(json_t *o, const char *key, const char *value)
 {
-	json_t *j = json_string(value);
-
-	if (!j) { /* not UTF-8 */
-		_auto_(mem) char *clean = xstrdup(value);
-
-		for (char *c = clean; *c; c++)
-			if ((unsigned char)*c >= 0x80)
-				*c = '?';
-		j = json_string(clean);
-	}
-	json_object_set_new(o, key, j);
+	json_object_set_new(o, key, json_text(value));
 }
 
 static json_t *list_json(char *const *list)
 {
 	json_t *a = json_array();
 
-	strv_foreach (s, list) {
-		json_t *o = json_object();
-
-		set(o, "text", *s);
-		json_array_append(a, json_object_get(o, "text"));
-		json_decref(o);
-	}
+	strv_foreach (s, list)
+		json_array_append_new(a, json_text(*s));
 	return a;
 }
 

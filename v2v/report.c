@@ -3,11 +3,10 @@
 #include "v2v/conversion.h"
 #include "v2v/check/check.h"
 
+#include "formats/base/json.h"
 #include "formats/vm/vmspec_json.h"
 #include "guestfix/facts.h"
 #include "guestfix/plan.h"
-
-#include <jansson.h>
 
 /* Version of the report's form: grows when a field changes its meaning or goes away. */
 #define REPORT_VERSION 1
@@ -17,7 +16,7 @@ static json_t *strings_json(char *const *list)
 	json_t *j = json_array();
 
 	strv_foreach (s, list)
-		json_array_append_new(j, json_string(*s));
+		json_array_append_new(j, json_text(*s));
 	return j;
 }
 
@@ -39,12 +38,13 @@ static json_t *output_json(const struct conversion *c)
 
 	for (unsigned i = 0; i < c->target->n_disks; i++)
 		json_array_append_new(
-			disks, json_pack("{s:s?, s:s?, s:I}", "file", c->target->disks[i].file,
-				       "format", c->target->disks[i].format, "size",
+			disks, json_pack("{s:o, s:s?, s:I}", "file",
+				       json_text(c->target->disks[i].file), "format",
+				       c->target->disks[i].format, "size",
 				       (json_int_t)c->target->disks[i].size));
-	return json_pack("{s:s, s:s?, s:o, s:I, s:I}", "mode", c->out->mode.name, "description",
-		c->output_path, "disks", disks, "bytes_written", (json_int_t)c->copied,
-		"bytes_zero", (json_int_t)c->holes);
+	return json_pack("{s:s, s:o, s:o, s:I, s:I}", "mode", c->out->mode.name, "description",
+		json_text(c->output_path), "disks", disks, "bytes_written",
+		(json_int_t)c->copied, "bytes_zero", (json_int_t)c->holes);
 }
 
 json_t *v2v_report(const struct conversion *c)

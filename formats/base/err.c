@@ -34,17 +34,18 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 
 int err_set_errno(struct err *err, int code, const char *fmt, ...)
 {
+	const char *cause = strerror(code);
+	size_t room = sizeof(err->text) - strlen(cause) - 2, len;
 	va_list ap;
-	size_t len;
 
 	if (!err)
 		return -code;
 	err->code = code;
 	va_start(ap, fmt);
-	put_text(err->text, sizeof(err->text), fmt, ap);
+	put_text(err->text, room, fmt, ap);
 	va_end(ap);
 	len = strlen(err->text);
-	snprintf(err->text + len, sizeof(err->text) - len, ": %s", strerror(code));
+	snprintf(err->text + len, sizeof(err->text) - len, ": %s", cause);
 	return -code;
 }
 

@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Temporary names looked at before creating one fails with EEXIST. */
+#define MAX_LEFTOVERS 1000
+
 /* May there be a new file at this path? */
 static int check_path(const struct copy_image *to, struct err *err)
 {
@@ -51,19 +54,39 @@ static int put_in_place(const char *tmp, const struct copy_image *to, struct err
 	unsigned flags = to->replace ? 0 : RENAME_NOREPLACE;
 	int r = renameat2(AT_FDCWD, tmp, AT_FDCWD, to->path, flags);
 
-	if (r < 0 && (errno == EINVAL || errno == ENOSYS) && check_path(to, err) >= 0)
-		r = rename(tmp, to->path); /* a file system without RENAME_NOREPLACE */
-	if (r >= 0)
-		return 0;
-	err_set_errno(err, errno, "cannot rename %s to %s", tmp, to->path);
-	unlink(tmp);
-	return err ? -err->code : -EIO;
+	if (r < 0 && (errno == EINVAL || errno == ENOSYS)) {
+		/* A file system without RENAME_NOREPLACE. */
+		r = check_path(to, err);
+		if (r < 0)
+			goto out;
+		r = rename(tmp, to->path);
+	}
+	if (r < 0)
+		r = err_set_errno(err, errno, "cannot rename %s to %s", tmp, to->path);
+out:
+	if (r < 0)
+		unlink(tmp);
+	return r;
+}
+
+/* A name that is free: a process that was killed may have had our number and left its file, and
+ * in a container the numbers are always the same. */
+static char *temporary_name(const char *path)
+{
+	char *tmp = xasprintf("%s.tmp-%d", path, (int)getpid());
+	struct stat st;
+
+	for (unsigned i = 1; i < MAX_LEFTOVERS && lstat(tmp, &st) == 0; i++) {
+		free(tmp);
+		tmp = xasprintf("%s.tmp-%d-%u", path, (int)getpid(), i);
+	}
+	return tmp;
 }
 
 int copy_to_image(struct block *src, const struct copy_image *to, const struct copy_opts *opts,
 	struct copy_stats *stats, struct err *err)
 {
-	_auto_(mem) char *tmp = xasprintf("%s.tmp-%d", to->path, (int)getpid());
+	_auto_(mem) char *tmp = temporary_name(to->path);
 	int r = check_path(to, err);
 
 	if (r >= 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * copy_image: a disk into a new image file that is there completely or not at all: it is written
- * as PATH.tmp-PID, made stable, and renamed last. On failure the temporary file is removed; a
- * process that is killed leaves it behind, but never something called PATH.
+ * as PATH.tmp-PID (PATH.tmp-PID-N where a killed process left the first), made stable, and
+ * renamed last. On failure the temporary file is removed; a process that is killed leaves it
+ * behind, but never something called PATH.
  */
 #pragma once
 

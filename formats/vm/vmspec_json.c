@@ -2,28 +2,18 @@
 /* vmspec_json: a vmspec as JSON. */
 #include "formats/vm/vmspec_json.h"
 
+#include "formats/base/json.h"
+
 static void put(json_t *o, const char *key, json_t *value)
 {
 	if (value)
 		json_object_set_new(o, key, value);
 }
 
+/* NULL = not known. */
 static json_t *text(const char *s)
 {
-	_auto_(mem) char *ascii = NULL;
-	json_t *v;
-
-	if (!s)
-		return NULL;
-	v = json_string(s);
-	if (v)
-		return v;
-	/* Not UTF-8: what is plain ASCII of it. */
-	ascii = xstrdup(s);
-	for (char *c = ascii; *c; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
-	return json_string(ascii);
+	return s ? json_text(s) : NULL;
 }
 
 /* Numbers of which 0 means "not known". */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * vmspec_json: a vmspec as JSON, for --json and reports. Members that are not known are left
- * out; sizes are bytes. Bytes that are not UTF-8 become question marks.
+ * out; sizes are bytes. Text that is not UTF-8 is shown as json_text() does.
  */
 #pragma once
 

@@ -4,6 +4,7 @@
 
 #include "formats/base/bytes.h"
 #include "formats/base/io.h"
+#include "formats/base/json.h"
 #include "formats/base/str.h"
 
 #include <fcntl.h>
@@ -29,6 +30,39 @@ static void a_long_error_keeps_its_cause(void **state)
 	err_set(&err, EIO, "the cause that must survive, with a name of some length: %s", name);
 	err_prefix(&err, "%s", name);
 	assert_non_null(strstr(err.text, "the cause that must survive"));
+}
+
+static void a_long_name_leaves_room_for_the_cause(void **state)
+{
+	struct err err = {0};
+	char name[2000];
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = 0;
+	err_set_errno(&err, ENOSPC, "cannot create %s", name);
+	assert_true(starts_with(err.text, "cannot create nnn"));
+	assert_true(ends_with(err.text, "...: No space left on device"));
+}
+
+static void text_that_is_not_utf8_becomes_json_all_the_same(void **state)
+{
+	static const struct {
+		const char *text, *json;
+	} cases[] = {
+		{"disk", "\"disk\""},
+		{"pl\xc3\xa4tte", "\"pl\xc3\xa4tte\""},
+		{"pl\xe4tte", "\"pl\\\\xe4tte\""},
+		{"\xff", "\"\\\\xff\""},
+		{NULL, "null"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *j = json_text(cases[i].text);
+		_auto_(mem) char *got = json_dumps(j, JSON_ENCODE_ANY);
+
+		assert_string_equal(got, cases[i].json);
+		json_decref(j);
+	}
 }
 
 static void control_characters_do_not_reach_the_terminal(void **state)
@@ -161,6 +195,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_error_is_prefixed_on_the_way_up),
 		cmocka_unit_test(a_long_error_keeps_its_cause),
+		cmocka_unit_test(a_long_name_leaves_room_for_the_cause),
+		cmocka_unit_test(text_that_is_not_utf8_becomes_json_all_the_same),
 		cmocka_unit_test(control_characters_do_not_reach_the_terminal),
 		cmocka_unit_test(sizes_are_read_with_units),
 		cmocka_unit_test(numbers_beyond_the_limit_are_refused),

@@ -64,6 +64,34 @@ static void what_no_format_claims_is_raw(void **state)
 	}
 }
 
+static void what_is_known_to_be_no_disk_is_not_taken_for_raw(void **state)
+{
+	static const struct {
+		size_t at;
+		const char *bytes, *what;
+	} cases[] = {
+		{0, "vhdxfile", "a VHDX image"},
+		{0, "conectix", "a VHD image"},
+		{64, "\x7f\x10\xda\xbe", "a VDI image"},
+		{257, "ustar", "a tar archive"},
+		{0, "\x1f\x8b\x08", "compressed with gzip"},
+		{0, "PK\x03\x04", "a zip archive"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_auto_(block) struct block *file = block_mem_new(1024, "f");
+		uint8_t *bytes = block_mem_bytes(file);
+		const struct image_format *f = NULL;
+		struct err err = {0};
+
+		memcpy(bytes + cases[i].at, cases[i].bytes, strlen(cases[i].bytes));
+		assert_fails(image_probe(file, &f, &err), ENOTSUP, cases[i].what);
+		memcpy(bytes + 510, "\x55\xaa", 2); /* a boot sector */
+		assert_ok(image_probe(file, &f, &err));
+		assert_string_equal(f->name, "raw");
+	}
+}
+
 static void what_is_created_is_opened_again_with_its_size(void **state)
 {
 	for (size_t i = 0; image_formats[i]; i++) {
@@ -153,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_format_is_found_by_its_name),
 		cmocka_unit_test(what_no_format_claims_is_raw),
+		cmocka_unit_test(what_is_known_to_be_no_disk_is_not_taken_for_raw),
 		cmocka_unit_test(what_is_created_is_opened_again_with_its_size),
 		cmocka_unit_test(a_file_that_exists_is_not_created_over),
 		cmocka_unit_test(a_creation_that_fails_leaves_no_file),

@@ -2,6 +2,7 @@
 /* evidence: writes down what the check saw. */
 #include "v2v/check/evidence.h"
 
+#include "formats/base/json.h"
 #include "formats/base/io.h"
 #include "formats/base/str.h"
 
@@ -150,26 +151,9 @@ int evidence_report(struct evidence *e, struct check_report *r, struct err *err)
 	return io_write_file(r->json, text, strlen(text), err);
 }
 
-/* A JSON string of bytes that a guest may have chosen: what is no UTF-8 becomes "?". */
-static json_t *text(const char *s)
-{
-	json_t *j = json_string(s);
-	char *copy;
-
-	if (j)
-		return j;
-	copy = xstrdup(s);
-	for (char *c = copy; *c; c++)
-		if (*c & 0x80)
-			*c = '?';
-	j = json_string(copy);
-	free(copy);
-	return j;
-}
-
 static json_t *text_or_null(const char *s)
 {
-	return s && *s ? text(s) : json_null();
+	return s && *s ? json_text(s) : json_null();
 }
 
 static json_t *phases_json(const struct check_report *r)
@@ -220,7 +204,7 @@ json_t *check_report_json(const struct check_report *r)
 	json_object_set_new(j, "devices", devices_json(r));
 	json_object_set_new(j, "devices_error", text_or_null(r->devices_error));
 	strv_foreach (note, r->notes)
-		json_array_append_new(notes, text(*note));
+		json_array_append_new(notes, json_text(*note));
 	json_object_set_new(j, "notes", notes);
 	json_object_set_new(j, "evidence",
 		json_pack("{s:o, s:o, s:o, s:o}", "serial", text_or_null(r->serial_log),
