@@ -44,11 +44,8 @@ int boot_console_prepare(
 	plan_free(plan);
 	facts_free(facts);
 	guest_free(guest);
-	if (r == -ECANCELED) {
-		if (err)
-			*err = inner;
-		return r;
-	}
+	if (r == -ECANCELED)
+		return err_pass(err, &inner);
 	if (r < 0) {
 		/* Not a guest that can be edited: it is booted as it is, and the report says so. */
 		console->why_not = inner;

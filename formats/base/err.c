@@ -72,6 +72,13 @@ int err_prefix(struct err *err, const char *fmt, ...)
 	return -err->code;
 }
 
+int err_pass(struct err *err, const struct err *from)
+{
+	if (err)
+		*err = *from;
+	return -from->code;
+}
+
 void err_clear(struct err *err)
 {
 	if (err) {

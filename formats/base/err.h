@@ -33,5 +33,9 @@ int err_set_errno(struct err *err, int code, const char *fmt, ...) _printf_(3, 4
  * `return err_prefix(err, "extent %u", i);` works; with err NULL it returns -EIO. */
 int err_prefix(struct err *err, const char *fmt, ...) _printf_(2, 3);
 
+/* Hands on an error that was collected apart, because it might not have counted. Returns
+ * -from->code. */
+int err_pass(struct err *err, const struct err *from);
+
 /* Makes the error empty again, for a caller that goes on after one. */
 void err_clear(struct err *err);

@@ -232,8 +232,8 @@ static int zero_units(
 		return zero_by_writing(b, off, len, err);
 	if (r >= 0)
 		grow_to(b, off + len);
-	else if (err)
-		*err = inner;
+	else
+		err_pass(err, &inner);
 	return r;
 }
 
@@ -269,8 +269,8 @@ int block_discard(struct block *b, uint64_t off, uint64_t len, struct err *err)
 	r = b->ops->discard(b, start, end - start, &inner);
 	if (r == -ENOTSUP)
 		return 0;
-	if (r < 0 && err)
-		*err = inner;
+	if (r < 0)
+		err_pass(err, &inner);
 	return r;
 }
 
@@ -334,6 +334,19 @@ int block_extent(
 		ret->len += len;
 		off += len;
 	}
+	return 0;
+}
+
+int block_extent_below(struct block *below, uint64_t off, uint64_t max, uint64_t *len,
+	unsigned *flags, struct err *err)
+{
+	struct extent e;
+	int r = block_extent(below, off, max, &e, err);
+
+	if (r < 0)
+		return r;
+	*len = e.len;
+	*flags = e.flags;
 	return 0;
 }
 

@@ -155,5 +155,9 @@ int block_resize(struct block *b, uint64_t size, struct err *err);
 int block_extent(
 	struct block *b, uint64_t off, uint64_t max, struct extent *ret, struct err *err);
 
+/* For drivers: the extent of a block below as the answer of an extent call. */
+int block_extent_below(struct block *below, uint64_t off, uint64_t max, uint64_t *len,
+	unsigned *flags, struct err *err);
+
 /* Is every byte zero? Fast (word-wise with early exit). */
 bool bytes_are_zero(const void *p, size_t len);

@@ -40,68 +40,62 @@ static struct block *find_part(struct concat *c, uint64_t off, uint64_t *len, ui
 	return c->parts[low];
 }
 
+/* One loop for both directions: `in` is the reader's buffer, else `out` is the writer's. */
+static int transfer(struct block *b, uint8_t *in, const uint8_t *out, uint64_t len,
+	uint64_t off, struct err *err)
+{
+	uint64_t n, at;
+	int r = 0;
+
+	for (uint64_t done = 0; done < len && r >= 0; done += n) {
+		struct block *part;
+
+		n = len - done;
+		part = find_part(b->self, off + done, &n, &at);
+		r = in ? block_pread(part, in + done, n, at, err)
+		       : block_pwrite(part, out + done, n, at, err);
+	}
+	return r;
+}
+
 static int concat_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *err)
 {
-	for (uint8_t *p = buf; len;) {
-		uint64_t n = len, at;
-		struct block *part = find_part(b->self, off, &n, &at);
-		int r = block_pread(part, p, n, at, err);
-
-		if (r < 0)
-			return r;
-		p += n;
-		off += n;
-		len -= n;
-	}
-	return 0;
+	return transfer(b, buf, NULL, len, off, err);
 }
 
 static int concat_pwrite(
 	struct block *b, const void *buf, size_t len, uint64_t off, struct err *err)
 {
-	for (const uint8_t *p = buf; len;) {
-		uint64_t n = len, at;
-		struct block *part = find_part(b->self, off, &n, &at);
-		int r = block_pwrite(part, p, n, at, err);
+	return transfer(b, NULL, buf, len, off, err);
+}
 
-		if (r < 0)
-			return r;
-		p += n;
-		off += n;
-		len -= n;
+/* And one for what has no buffer. */
+static int forget(
+	struct block *b, uint64_t off, uint64_t len, bool zero, unsigned flags, struct err *err)
+{
+	uint64_t end = off + len, n, at;
+	int r = 0;
+
+	for (; off < end && r >= 0; off += n) {
+		struct block *part;
+
+		n = end - off;
+		part = find_part(b->self, off, &n, &at);
+		r = zero ? block_zero(part, at, n, flags, err)
+			 : block_discard(part, at, n, err);
 	}
-	return 0;
+	return r;
 }
 
 static int concat_zero(
 	struct block *b, uint64_t off, uint64_t len, unsigned flags, struct err *err)
 {
-	for (uint64_t n, at; len; off += n, len -= n) {
-		struct block *part;
-		int r;
-
-		n = len;
-		part = find_part(b->self, off, &n, &at);
-		r = block_zero(part, at, n, flags, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return forget(b, off, len, true, flags, err);
 }
 
 static int concat_discard(struct block *b, uint64_t off, uint64_t len, struct err *err)
 {
-	for (uint64_t n, at; len; off += n, len -= n) {
-		struct block *part;
-		int r;
-
-		n = len;
-		part = find_part(b->self, off, &n, &at);
-		r = block_discard(part, at, n, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return forget(b, off, len, false, 0, err);
 }
 
 static int concat_flush(struct block *b, struct err *err)
@@ -117,18 +111,10 @@ static int concat_flush(struct block *b, struct err *err)
 static int concat_extent(struct block *b, uint64_t off, uint64_t max, uint64_t *len,
 	unsigned *flags, struct err *err)
 {
-	struct extent e;
-	struct block *part;
 	uint64_t at;
-	int r;
+	struct block *part = find_part(b->self, off, &max, &at);
 
-	part = find_part(b->self, off, &max, &at);
-	r = block_extent(part, at, max, &e, err);
-	if (r < 0)
-		return r;
-	*len = e.len;
-	*flags = e.flags;
-	return 0;
+	return block_extent_below(part, at, max, len, flags, err);
 }
 
 static const struct block_ops concat_ops = {

@@ -213,20 +213,11 @@ static int cow_extent(struct block *b, uint64_t off, uint64_t max, uint64_t *len
 	unsigned *flags, struct err *err)
 {
 	struct cow *c = b->self;
-	struct extent e;
 	unsigned state;
-	int r;
 
 	*len = same_state(c, off, max, &state);
 	*flags = state == ZERO ? BLOCK_ZERO | BLOCK_HOLE : 0;
-	if (state != BELOW)
-		return 0;
-	r = block_extent(c->below, off, *len, &e, err);
-	if (r < 0)
-		return r;
-	*len = e.len;
-	*flags = e.flags;
-	return 0;
+	return state == BELOW ? block_extent_below(c->below, off, *len, len, flags, err) : 0;
 }
 
 static const struct block_ops cow_ops = {

@@ -59,14 +59,7 @@ int block_filter_flush(struct block *b, struct err *err)
 int block_filter_extent(struct block *b, uint64_t off, uint64_t max, uint64_t *len,
 	unsigned *flags, struct err *err)
 {
-	struct extent e;
-	int r = block_extent(below(b), off, max, &e, err);
-
-	if (r < 0)
-		return r;
-	*len = e.len;
-	*flags = e.flags;
-	return 0;
+	return block_extent_below(below(b), off, max, len, flags, err);
 }
 
 int block_filter_resize(struct block *b, uint64_t size, struct err *err)

@@ -60,14 +60,8 @@ static int window_extent(struct block *b, uint64_t off, uint64_t max, uint64_t *
 	unsigned *flags, struct err *err)
 {
 	struct window *w = b->self;
-	struct extent e;
-	int r = block_extent(w->below, w->off + off, max, &e, err);
 
-	if (r < 0)
-		return r;
-	*len = e.len;
-	*flags = e.flags;
-	return 0;
+	return block_extent_below(w->below, w->off + off, max, len, flags, err);
 }
 
 static const struct block_ops window_ops = {

@@ -533,9 +533,5 @@ int nbd_conn_serve(int fd, struct block *block, const atomic_bool *stop, struct 
 	else
 		transmit(&c);
 	shutdown(fd, SHUT_RDWR);
-	if (!c.failure.code)
-		return 0;
-	if (err)
-		*err = c.failure;
-	return -c.failure.code;
+	return c.failure.code ? err_pass(err, &c.failure) : 0;
 }

@@ -271,11 +271,7 @@ int nbd_server_stop(struct nbd_server *s, struct err *err)
 		remove_name(s);
 		close(steal_fd(&s->listener));
 	}
-	if (!s->failure.code)
-		return 0;
-	if (err)
-		*err = s->failure;
-	return -s->failure.code;
+	return s->failure.code ? err_pass(err, &s->failure) : 0;
 }
 
 void nbd_server_free(struct nbd_server *s)

@@ -387,8 +387,7 @@ static int sparse_extent(struct block *b, uint64_t off, uint64_t max, uint64_t *
 			r = vmdk_tables_check(s->tables, g + i, gte, &why);
 		r = lose(s, g + i, r, &why);
 		if (r < 0) {
-			if (err)
-				*err = why;
+			err_pass(err, &why);
 			return r;
 		}
 	}

@@ -198,7 +198,7 @@ static int pick_directory(
 			if (!first.code)
 				first = why;
 		} else if (r < 0) {
-			return err_set(err, why.code, "%s", why.text);
+			return err_pass(err, &why);
 		} else if (!t->gd) {
 			t->gd = STEAL(gd);
 			t->gd_at = places[i].at;
@@ -245,7 +245,7 @@ static int find_directory(struct vmdk_tables *t, struct err *err)
 	if (t->h.compressed) {
 		r = vmdk_footer_find(&footer, &t->h, t->file, &no_footer);
 		if (r < 0 && r != -ENODATA)
-			return err_set(err, no_footer.code, "%s", no_footer.text);
+			return err_pass(err, &no_footer);
 		if (!r)
 			places[n++] = (struct place){"footer's grain directory", footer.gd_at};
 		if (!r && (footer.flags & VMDK_REDUNDANT) && footer.rgd_at)
@@ -254,7 +254,7 @@ static int find_directory(struct vmdk_tables *t, struct err *err)
 	}
 	r = pick_directory(t, places, n, &why);
 	if (!r || r != -EINVAL)
-		return r ? err_set(err, why.code, "%s", why.text) : 0;
+		return r ? err_pass(err, &why) : 0;
 	if (!n && no_footer.code)
 		why = no_footer;
 	if (!t->h.compressed) {
@@ -474,8 +474,8 @@ static int load(struct vmdk_tables *t, uint64_t table, struct err *err)
 	if (r < 0 && n > 1) { /* a neighbour's trouble is not this table's */
 		n = 1;
 		r = read_tables(t, t->gd, table, n, t->raw, err);
-	} else if (r < 0 && err) {
-		*err = why;
+	} else if (r < 0) {
+		err_pass(err, &why);
 	}
 	if (!r && t->other)
 		r = read_tables(t, t->other, table, n, t->raw_other, err);

@@ -6,8 +6,17 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+
+/* What must hold whatever the input is: an assert() that is never compiled out. */
+static inline void fuzz_check(bool ok)
+{
+	if (!ok)
+		abort();
+}
 
 /* Must return 0 whatever the bytes are. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

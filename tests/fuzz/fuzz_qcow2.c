@@ -3,36 +3,22 @@
  * place. */
 #include "tests/fuzz/fuzz.h"
 
-#include "formats/base/alloc.h"
 #include "formats/base/bytes.h"
 #include "formats/block/block_mem.h"
-#include "formats/image.h"
+#include "tests/fuzz/fuzz_image.h"
 
 #include <assert.h>
 #include <zlib.h>
 #include <zstd.h>
-
-/* A disk may claim terabytes: so much of it is mapped and read at its beginning and end. */
-#define EXTENTS 50
-#define BYTES   (128 * KiB)
 
 /* The file may grow by so much. */
 #define ROOM (4 * MiB)
 
 extern const struct image_format image_qcow2;
 
-static void read_some(struct block *b, uint64_t from, uint8_t *buf)
-{
-	uint64_t n = MIN(b->size - from, BYTES);
-
-	block_pread(b, buf, n, from, NULL);
-	for (uint64_t i = 0; i < 8 && n > 100; i++) /* small ones go another way */
-		block_pread(b, buf, 100, from + i * (n - 100) / 8, NULL);
-}
-
 static void change_some(struct block *b, uint8_t *buf)
 {
-	uint64_t n = MIN(b->size, BYTES);
+	uint64_t n = MIN(b->size, FUZZ_BYTES);
 
 	memset(buf, 1, n);
 	block_pwrite(b, buf, n / 2, n / 5, NULL);
@@ -43,43 +29,19 @@ static void change_some(struct block *b, uint8_t *buf)
 	block_flush(b, NULL);
 }
 
-static void use(struct block *take_file, const struct image_open *how)
-{
-	struct block *b = NULL;
-	uint8_t *buf;
-	uint64_t off = 0;
-
-	if (image_qcow2.open(&b, take_file, how, NULL) < 0) {
-		block_free(take_file);
-		return;
-	}
-	buf = xmalloc(BYTES);
-	for (unsigned i = 0; i < EXTENTS && off < b->size; i++) {
-		struct extent e;
-
-		if (block_extent(b, off, b->size - off, &e, NULL) < 0)
-			break;
-		off += e.len;
-	}
-	if (how->write)
-		change_some(b, buf);
-	read_some(b, 0, buf);
-	read_some(b, b->size - MIN(b->size, BYTES), buf);
-	free(buf);
-	block_free(b);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct block *file;
 
 	image_qcow2.probe(data, MIN(size, (size_t)IMAGE_PROBE_LEN), size);
-	use(block_mem_from(data, size, "fuzz"), &(struct image_open){0});
-	use(block_mem_from(data, size, "fuzz"), &(struct image_open){.damaged_ok = true});
+	fuzz_image(&image_qcow2, block_mem_from(data, size, "fuzz"), &(struct image_open){0},
+		NULL);
+	fuzz_image(&image_qcow2, block_mem_from(data, size, "fuzz"),
+		&(struct image_open){.damaged_ok = true}, NULL);
 	file = block_mem_new_growable(size + ROOM, "fuzz");
 	if (size)
 		block_pwrite(file, data, size, 0, NULL);
-	use(file, &(struct image_open){.write = true});
+	fuzz_image(&image_qcow2, file, &(struct image_open){.write = true}, change_some);
 	return 0;
 }
 
@@ -96,7 +58,7 @@ static uint8_t *entry(struct block *file, unsigned i, unsigned width)
 	return bytes + l2 + (uint64_t)i * width;
 }
 
-/* Cluster 1 becomes a compressed one at the end of the file. */
+/* Clusters 1 and 2 become the same compressed one at the end of the file. */
 static void deflate_one(struct block *file, uint64_t cluster, bool zstd)
 {
 	unsigned bits = (unsigned)__builtin_ctzll(cluster), x = 62 - (bits - 8);
@@ -105,6 +67,7 @@ static void deflate_one(struct block *file, uint64_t cluster, bool zstd)
 	uint64_t at = file->size + 3;
 	size_t len;
 
+	memset(in, 7, cluster);
 	if (zstd) {
 		len = ZSTD_compress(out, sizeof(out), in, cluster, 1);
 		be64_store(block_mem_bytes(file) + 72, 8);
@@ -121,8 +84,9 @@ static void deflate_one(struct block *file, uint64_t cluster, bool zstd)
 		len = sizeof(out) - s.avail_out;
 	}
 	block_pwrite(file, out, len, at, NULL);
-	be64_store(entry(file, 1, 8),
-		UINT64_C(1) << 62 | (uint64_t)((at % 512 + len - 1) / 512) << x | at);
+	for (unsigned i = 1; i <= 2; i++)
+		be64_store(entry(file, i, 8),
+			UINT64_C(1) << 62 | (uint64_t)((at % 512 + len - 1) / 512) << x | at);
 }
 
 /* The table's 16-byte entries: 0 all there, 1 half zeros; the rest as it comes. */

@@ -6,14 +6,6 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/tar_build.h"
 
-#include <stdlib.h>
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_auto_(block) struct block *b = block_mem_from(data, size, "fuzz");
@@ -26,12 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tar_probe(b);
 	tar_begin(&t, b, "fuzz");
 	while ((r = tar_next(&t, &m, &err)) > 0) {
-		check(m.offset >= end + TAR_BLOCK && range_ok(m.offset, m.size, size));
-		check(m.name[0] != '/' && strcmp(m.name, "..") && !starts_with(m.name, "../") &&
-			!strstr(m.name, "/../") && !ends_with(m.name, "/.."));
+		fuzz_check(m.offset >= end + TAR_BLOCK && range_ok(m.offset, m.size, size));
+		fuzz_check(m.name[0] != '/' && strcmp(m.name, "..") &&
+			   !starts_with(m.name, "../") && !strstr(m.name, "/../") &&
+			   !ends_with(m.name, "/.."));
 		end = m.offset + m.size;
 	}
-	check(r == 0 || (err.code == -r && *err.text));
+	fuzz_check(r == 0 || (err.code == -r && *err.text));
 	tar_end(&t);
 	return 0;
 }

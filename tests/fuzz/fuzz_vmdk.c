@@ -2,54 +2,17 @@
 /* fuzz_vmdk: any bytes as a VMDK, opened strictly and leniently, mapped and read. */
 #include "tests/fuzz/fuzz.h"
 
-#include "formats/base/alloc.h"
 #include "formats/block/block_mem.h"
 #include "formats/vmdk/vmdk.h"
+#include "tests/fuzz/fuzz_image.h"
 #include "tests/support/mkvmdk.h"
-
-/* A disk may claim terabytes: so much of it is mapped and read at its beginning and end. */
-#define EXTENTS 50
-#define BYTES   (256 * KiB)
-
-static void read_some(struct block *b, uint64_t from, uint8_t *buf)
-{
-	uint64_t n = MIN(b->size - from, BYTES);
-
-	block_pread(b, buf, n, from, NULL);
-	for (uint64_t i = 0; i < 8 && n > 100; i++) /* small ones go another way */
-		block_pread(b, buf, 100, from + i * (n - 100) / 8, NULL);
-}
-
-static void use(const uint8_t *data, size_t size, bool damaged_ok)
-{
-	struct image_open how = {.damaged_ok = damaged_ok};
-	struct block *file = block_mem_from(data, size, "fuzz"), *b = NULL;
-	uint8_t *buf;
-	uint64_t off = 0;
-
-	if (image_vmdk.open(&b, file, &how, NULL) < 0) {
-		block_free(file);
-		return;
-	}
-	buf = xmalloc(BYTES);
-	for (unsigned i = 0; i < EXTENTS && off < b->size; i++) {
-		struct extent e;
-
-		if (block_extent(b, off, b->size - off, &e, NULL) < 0)
-			break;
-		off += e.len;
-	}
-	read_some(b, 0, buf);
-	read_some(b, b->size - MIN(b->size, BYTES), buf);
-	free(buf);
-	block_free(b);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	image_vmdk.probe(data, MIN(size, (size_t)IMAGE_PROBE_LEN), size);
-	use(data, size, false);
-	use(data, size, true);
+	for (unsigned i = 0; i < 2; i++)
+		fuzz_image(&image_vmdk, block_mem_from(data, size, "fuzz"),
+			&(struct image_open){.damaged_ok = i}, NULL);
 	return 0;
 }
 
