@@ -172,18 +172,58 @@ static bool ties(const struct facts_file *file, const char *mac, const char *nam
 	return false;
 }
 
+static bool can_tie(const char *path)
+{
+	return (starts_with(path, "/etc/systemd/network/") && ends_with(path, ".link")) ||
+	       (starts_with(path, "/etc/udev/rules.d/") && ends_with(path, ".rules")) ||
+	       starts_with(path, "/etc/netplan/");
+}
+
 static bool is_tied(const struct facts *f, const char *mac, const char *name)
 {
-	for (size_t i = 0; i < f->n_files; i++) {
-		const char *p = f->files[i].path;
-
-		if ((starts_with(p, "/etc/systemd/network/") && ends_with(p, ".link")) ||
-			(starts_with(p, "/etc/udev/rules.d/") && ends_with(p, ".rules")) ||
-			starts_with(p, "/etc/netplan/"))
-			if (ties(&f->files[i], mac, name))
-				return true;
-	}
+	for (size_t i = 0; i < f->n_files; i++)
+		if (can_tie(f->files[i].path) && ties(&f->files[i], mac, name))
+			return true;
 	return false;
+}
+
+/* Does a MAC address begin here? */
+static bool is_mac(const char *s)
+{
+	for (unsigned i = 0; i < 17; i++)
+		if (i % 3 == 2 ? s[i] != ':' : !isxdigit((unsigned char)s[i]))
+			return false;
+	return true;
+}
+
+/* The one address that the guest ties the name to, lower case; NULL = none, or several. */
+static char *tied_mac(const struct facts *f, const char *name)
+{
+	char *found = NULL;
+
+	for (size_t i = 0; i < f->n_files; i++) {
+		const struct facts_file *file = &f->files[i];
+
+		for (size_t at = 0; can_tie(file->path) && file->data && at + 17 <= file->len;
+			at++) {
+			_auto_(mem) char *mac = NULL;
+
+			if (!is_mac(file->data + at))
+				continue;
+			mac = xstrndup(file->data + at, 17);
+			for (char *c = mac; *c; c++)
+				*c = (char)tolower((unsigned char)*c);
+			at += 16;
+			if (!ties(file, mac, name) || (found && !strcmp(found, mac)))
+				continue;
+			if (found) {
+				free(found);
+				return NULL;
+			}
+			found = STEAL(mac);
+		}
+	}
+	return found;
 }
 
 /* ---- which NIC is which name ---- */
@@ -225,7 +265,9 @@ static char *make_mac(const struct vmspec *s, unsigned nic)
 static void keep_name(struct rules *r, const char *name, unsigned nic)
 {
 	const char *known = r->source->nics[nic].mac;
-	_auto_(mem) char *mac = known ? xstrdup(known) : make_mac(r->source, nic);
+	_auto_(mem) char *tied = known ? NULL : tied_mac(r->f, name);
+	bool made_up = !known && !tied;
+	_auto_(mem) char *mac = made_up ? make_mac(r->source, nic) : xstrdup(known ?: tied);
 	_auto_(mem) char *path = xasprintf("/etc/systemd/network/10-wherry-%s.link", name);
 	_auto_(mem) char *summary = NULL;
 	struct plan_nic *n;
@@ -236,7 +278,7 @@ static void keep_name(struct rules *r, const char *name, unsigned nic)
 	r->p->nics = xrealloc(r->p->nics, r->p->n_nics + 1, sizeof(*r->p->nics));
 	n = &r->p->nics[r->p->n_nics++];
 	*n = (struct plan_nic){
-		.index = nic, .mac = xstrdup(mac), .name = xstrdup(name), .new_mac = !known};
+		.index = nic, .mac = xstrdup(mac), .name = xstrdup(name), .new_mac = made_up};
 	if (is_tied(r->f, mac, name))
 		return;
 	if (r->f->systemd_version < 209) {

@@ -622,6 +622,29 @@ static void a_nic_without_a_mac_gets_the_same_one_each_time(void **state)
 	model_done(&m);
 }
 
+static void a_nic_without_a_mac_takes_the_one_its_name_is_tied_to(void **state)
+{
+	static const char tied[] =
+		"[Match]\nMACAddress=00:50:56:AA:00:09\n[Link]\nName=ens192\n";
+	static const char other[] =
+		"[Match]\nMACAddress=00:50:56:aa:00:0a\n[Link]\nName=ens192\n";
+	struct model m;
+
+	model_init(&m);
+	free(STEAL(m.vm->nics[0].mac));
+	model_file(&m, "/etc/network/interfaces", "iface ens192 inet dhcp\n");
+	model_file(&m, "/etc/systemd/network/5.link", tied);
+	model_plan(&m);
+	assert_int_equal(m.p->n_nics, 1);
+	assert_string_equal(m.p->nics[0].mac, "00:50:56:aa:00:09");
+	assert_false(m.p->nics[0].new_mac);
+	assert_null(model_edit(&m, link192));
+	model_file(&m, "/etc/systemd/network/6.link", other);
+	model_plan(&m);
+	assert_true(m.p->nics[0].new_mac); /* two addresses: none is chosen */
+	model_done(&m);
+}
+
 static void the_link_file_goes_into_an_initramfs_that_loads_the_driver(void **state)
 {
 	static const char *const entries[] = {"bin/kmod", "lib/modules/6.1.0-1/sd_mod.ko",
@@ -783,6 +806,7 @@ int main(void)
 		cmocka_unit_test(a_single_interface_without_a_slot_is_the_single_nic),
 		cmocka_unit_test(a_name_that_is_tied_to_the_mac_already_needs_no_file),
 		cmocka_unit_test(a_nic_without_a_mac_gets_the_same_one_each_time),
+		cmocka_unit_test(a_nic_without_a_mac_takes_the_one_its_name_is_tied_to),
 		cmocka_unit_test(the_link_file_goes_into_an_initramfs_that_loads_the_driver),
 		cmocka_unit_test(the_vendors_loaders_are_copied_to_the_fallback_place),
 		cmocka_unit_test(without_shim_grub_itself_is_the_fallback),
