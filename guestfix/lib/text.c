@@ -71,6 +71,18 @@ char *span_dup(struct span a)
 	return xstrndup(a.s, a.len);
 }
 
+/* The end of a text that begins with a quote; in double quotes a backslash protects one. */
+static const char *closing_quote(struct span v)
+{
+	for (size_t i = 1; i < v.len; i++) {
+		if (v.s[i] == v.s[0])
+			return v.s + i;
+		if (v.s[i] == '\\' && v.s[0] == '"')
+			i++;
+	}
+	return NULL;
+}
+
 bool text_shell_span(const char *text, size_t len, const char *key, struct span *value)
 {
 	const char *pos = text, *end = text + len;
@@ -87,7 +99,7 @@ bool text_shell_span(const char *text, size_t len, const char *key, struct span 
 		v.s += strlen(key) + 1;
 		v.len -= strlen(key) + 1;
 		if (v.len && (v.s[0] == '"' || v.s[0] == '\'')) {
-			const char *close = memchr(v.s + 1, v.s[0], v.len - 1);
+			const char *close = closing_quote(v);
 
 			if (!close)
 				continue; /* goes on in the next line: not understood */

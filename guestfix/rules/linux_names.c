@@ -94,7 +94,20 @@ static char *map_volume(const struct rules *r, int index)
 	return v->part ? xasprintf("%s%u", disk, v->part) : STEAL(disk);
 }
 
-char *names_map(const struct rules *r, const char *name, bool *unknown)
+/* PARTUUID= is the only one of these names that a kernel without an initramfs understands (Linux
+ * documentation: admin-guide/kernel-parameters, root=). */
+static char *map_root(const struct rules *r, int index)
+{
+	const struct facts_volume *v = &r->f->volumes[index];
+
+	for (size_t i = 0; v->partuuid && i < r->f->n_kernels; i++)
+		if (!r->f->kernels[i].initrd_path)
+			return xasprintf("PARTUUID=%s", v->partuuid);
+	return map_volume(r, index);
+}
+
+static char *map_name(const struct rules *r, const char *name,
+	char *(*map)(const struct rules *, int), bool *unknown)
 {
 	bool by_path = is_by_path(name);
 	char *mapped;
@@ -104,7 +117,7 @@ char *names_map(const struct rules *r, const char *name, bool *unknown)
 	if (!by_path && !hangs_on_bus(name))
 		return NULL;
 	volume = by_path ? find_by_path(r->f, name) : facts_find_volume(r->f, name);
-	mapped = volume >= 0 ? map_volume(r, volume) : by_path ? NULL : map_disk(r, name);
+	mapped = volume >= 0 ? map(r, volume) : by_path ? NULL : map_disk(r, name);
 	if (!mapped) {
 		*unknown = true;
 		return NULL;
@@ -114,6 +127,11 @@ char *names_map(const struct rules *r, const char *name, bool *unknown)
 		return NULL;
 	}
 	return mapped;
+}
+
+char *names_map(const struct rules *r, const char *name, bool *unknown)
+{
+	return map_name(r, name, map_volume, unknown);
 }
 
 /* ---- texts ---- */
@@ -127,7 +145,8 @@ struct change {
 	char ***unknown; /* names that are not known; NULL = nobody asks */
 };
 
-static void map_span(struct change *c, struct span name)
+static void map_span(
+	struct change *c, struct span name, char *(*map)(const struct rules *, int))
 {
 	_auto_(mem) char *old = span_dup(name);
 	_auto_(mem) char *new = NULL;
@@ -135,7 +154,7 @@ static void map_span(struct change *c, struct span name)
 
 	if (strlen(old) != name.len)
 		return; /* a NUL byte */
-	new = names_map(c->r, old, &unknown);
+	new = map_name(c->r, old, map, &unknown);
 	if (unknown && c->unknown && !strv_has(*c->unknown, old))
 		strv_add(c->unknown, old);
 	if (!new)
@@ -175,7 +194,7 @@ static char *map_table(const struct rules *r, const char *text, size_t len, unsi
 		while (text_word(&line, &at, &word) && i++ < field)
 			;
 		if (i == field + 1)
-			map_span(&c, word);
+			map_span(&c, word, map_volume);
 	}
 	return change_end(&c, end, ret_len);
 }
@@ -192,7 +211,8 @@ static void map_parameters(struct change *c, struct span params)
 			if (span_starts(word, keys[i])) {
 				size_t n = strlen(keys[i]);
 
-				map_span(c, (struct span){word.s + n, word.len - n});
+				map_span(c, (struct span){word.s + n, word.len - n},
+					i ? map_volume : map_root);
 			}
 }
 
@@ -212,7 +232,7 @@ static char *map_resume(
 
 	while (text_line(&pos, end, &line))
 		if (text_shell_span(line.s, line.len, "RESUME", &value))
-			map_span(&c, value);
+			map_span(&c, value, map_volume);
 	return change_end(&c, end, ret_len);
 }
 

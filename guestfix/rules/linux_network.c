@@ -10,8 +10,11 @@
 
 #include <ctype.h>
 
-#define MAX_NAMES 64
-#define MAX_NAME  15 /* IFNAMSIZ - 1 */
+#define MAX_NAMES     64
+/* Bytes of a file that is looked at for the addresses of interfaces, and how many of them. */
+#define MAX_TIE       (64 * 1024)
+#define MAX_ADDRESSES 256
+#define MAX_NAME      15 /* IFNAMSIZ - 1 */
 
 /* ---- names that the guest's configuration mentions ---- */
 
@@ -40,6 +43,18 @@ static void add_name(char ***names, struct span s)
 		strv_take(names, STEAL(name));
 }
 
+/* Lines of an iface paragraph that name other interfaces (bridge-utils, ifenslave, vlan). */
+static bool names_ports(struct span word)
+{
+	static const char *const keys[] = {"bridge_ports", "bridge-ports", "bond-slaves",
+		"bond_slaves", "slaves", "bond-primary", "vlan-raw-device", "vlan_raw_device"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+		if (span_is(word, keys[i]))
+			return true;
+	return false;
+}
+
 /* interfaces(5): "auto ens192", "iface ens192 inet static" ... */
 static void names_of_interfaces(char ***names, const char *text, size_t len)
 {
@@ -53,7 +68,8 @@ static void names_of_interfaces(char ***names, const char *text, size_t len)
 		if (!text_word(&line, &at, &word))
 			continue;
 		iface = span_is(word, "iface");
-		if (!iface && !span_is(word, "auto") && !span_starts(word, "allow-"))
+		if (!iface && !span_is(word, "auto") && !span_starts(word, "allow-") &&
+			!names_ports(word))
 			continue;
 		while (text_word(&line, &at, &word)) {
 			add_name(names, word);
@@ -140,50 +156,96 @@ static char **configured_names(const struct facts *f)
 
 /* ---- names that are tied to a MAC address already ---- */
 
-/* Does the text tie the two? .link and netplan ("set-name") files and udev rules all have both
- * in the same file; rules in the same line. */
-static bool ties(const struct facts_file *file, const char *mac, const char *name)
+/* Lines of .link and netplan files: "Name=ens192", "set-name: ens192". */
+static bool gives_name(struct span line, const char *name)
 {
-	_auto_(mem) char *lower = NULL;
-	const char *pos;
-	struct span line;
-	bool rules = ends_with(file->path, ".rules");
+	static const char *const keys[] = {"name", "set-name"};
 
-	if (!file->data || strlen(file->data) != file->len)
-		return false;
-	lower = xstrdup(file->data);
-	for (char *c = lower; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
-	if (!rules) {
-		_auto_(mem) char *link = xasprintf("name=%s\n", name);
-		_auto_(mem) char *plan = xasprintf("set-name: %s\n", name);
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
+		size_t n = strlen(keys[i]);
+		struct span rest = {line.s + n, line.len - n};
 
-		return strstr(lower, mac) && (strstr(lower, link) || strstr(lower, plan));
-	}
-	pos = lower;
-	while (text_line(&pos, lower + file->len, &line)) {
-		_auto_(mem) char *want = xasprintf("name=\"%s\"", name);
-
-		if (line.len && line.s[0] != '#' &&
-			memmem(line.s, line.len, mac, strlen(mac)) &&
-			memmem(line.s, line.len, want, strlen(want)))
+		if (!span_starts(line, keys[i]))
+			continue;
+		rest = span_trim(rest);
+		if (!rest.len || rest.s[0] != "=:"[i])
+			continue;
+		rest = span_trim((struct span){rest.s + 1, rest.len - 1});
+		if (rest.len > 1 && rest.s[0] == rest.s[rest.len - 1] &&
+			(rest.s[0] == '"' || rest.s[0] == '\''))
+			rest = (struct span){rest.s + 1, rest.len - 2};
+		if (span_is(rest, name))
 			return true;
 	}
 	return false;
 }
 
+/* What the text, in small letters, says: the address at all; that it has this name. .link and netplan
+ * files have both somewhere, udev's rules in one line. */
+static void look_for(struct span text, bool rules, const char *mac, const char *name,
+	bool *has_mac, bool *tied)
+{
+	_auto_(mem) char *assign = xasprintf("name=\"%s\"", name);
+	const char *pos = text.s;
+	bool has_name = false;
+	struct span line;
+
+	*has_mac = *tied = false;
+	while (text_line(&pos, text.s + text.len, &line)) {
+		struct span t = span_trim(line);
+		bool here;
+
+		if (!t.len || t.s[0] == '#' || t.s[0] == ';')
+			continue;
+		here = memmem(t.s, t.len, mac, strlen(mac));
+		*has_mac = *has_mac || here;
+		has_name = has_name || gives_name(t, name);
+		if (rules && here && memmem(t.s, t.len, assign, strlen(assign)))
+			*tied = true;
+	}
+	if (!rules)
+		*tied = *has_mac && has_name;
+}
+
+/* Does the file speak of this address, and tie it to the name? */
+static void ties(const struct facts_file *file, const char *mac, const char *name,
+	bool *has_mac, bool *tied)
+{
+	_auto_(mem) char *lower = NULL;
+
+	*has_mac = *tied = false;
+	if (!file->data || file->len > MAX_TIE || strlen(file->data) != file->len)
+		return;
+	lower = xstrdup(file->data);
+	for (char *c = lower; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	look_for((struct span){lower, file->len}, ends_with(file->path, ".rules"), mac, name,
+		has_mac, tied);
+}
+
+static bool is_link(const char *path)
+{
+	return starts_with(path, "/etc/systemd/network/") && ends_with(path, ".link");
+}
+
 static bool can_tie(const char *path)
 {
-	return (starts_with(path, "/etc/systemd/network/") && ends_with(path, ".link")) ||
+	return is_link(path) ||
 	       (starts_with(path, "/etc/udev/rules.d/") && ends_with(path, ".rules")) ||
 	       starts_with(path, "/etc/netplan/");
 }
 
 static bool is_tied(const struct facts *f, const char *mac, const char *name)
 {
-	for (size_t i = 0; i < f->n_files; i++)
-		if (can_tie(f->files[i].path) && ties(&f->files[i], mac, name))
+	for (size_t i = 0; i < f->n_files; i++) {
+		const char *p = f->files[i].path;
+		bool has_mac, tied = false;
+
+		if (can_tie(p))
+			ties(&f->files[i], mac, name, &has_mac, &tied);
+		if (tied)
 			return true;
+	}
 	return false;
 }
 
@@ -199,6 +261,7 @@ static bool is_mac(const char *s)
 /* The one address that the guest ties the name to, lower case; NULL = none, or several. */
 static char *tied_mac(const struct facts *f, const char *name)
 {
+	unsigned looked_at = 0;
 	char *found = NULL;
 
 	for (size_t i = 0; i < f->n_files; i++) {
@@ -207,14 +270,20 @@ static char *tied_mac(const struct facts *f, const char *name)
 		for (size_t at = 0; can_tie(file->path) && file->data && at + 17 <= file->len;
 			at++) {
 			_auto_(mem) char *mac = NULL;
+			bool has_mac, tied;
 
 			if (!is_mac(file->data + at))
 				continue;
+			if (++looked_at > MAX_ADDRESSES) {
+				free(found);
+				return NULL;
+			}
 			mac = xstrndup(file->data + at, 17);
 			for (char *c = mac; *c; c++)
 				*c = (char)tolower((unsigned char)*c);
 			at += 16;
-			if (!ties(file, mac, name) || (found && !strcmp(found, mac)))
+			ties(file, mac, name, &has_mac, &tied);
+			if (!tied || (found && !strcmp(found, mac)))
 				continue;
 			if (found) {
 				free(found);
@@ -224,6 +293,23 @@ static char *tied_mac(const struct facts *f, const char *name)
 		}
 	}
 	return found;
+}
+
+/* Of all .link files that fit an interface udev reads only the first (systemd.link(5)). */
+static void warn_of_other_links(struct rules *r, const char *mac, const char *name)
+{
+	for (size_t i = 0; i < r->f->n_files; i++) {
+		const struct facts_file *file = &r->f->files[i];
+		bool has_mac = false, tied;
+
+		if (is_link(file->path))
+			ties(file, mac, name, &has_mac, &tied);
+		if (has_mac)
+			rules_todo(r,
+				"%s is for the same interface as 10-wherry-%s.link, and only the "
+				"first of them counts: put Name=%s and its settings into one file",
+				file->path, name, name);
+	}
 }
 
 /* ---- which NIC is which name ---- */
@@ -292,6 +378,7 @@ static void keep_name(struct rules *r, const char *name, unsigned nic)
 	text = xasprintf("# written by wherry: the name this interface had before\n"
 			 "[Match]\nMACAddress=%s\n\n[Link]\nName=%s\n",
 		mac, name);
+	warn_of_other_links(r, mac, name);
 	rules_write(r, path, text, strlen(text), summary,
 		"on KVM the interface would get another name and lose its configuration");
 }

@@ -37,9 +37,14 @@ struct edit *rules_edit(struct rules *r, enum edit_kind kind, const char *path,
 	return e;
 }
 
-/* The planned content of a file; NULL = none is planned. */
+/* The planned content of a file; NULL = none is planned. Edits have the names of files, not of
+ * links to them. */
 static struct edit *find_write(const struct rules *r, const char *path)
 {
+	const struct facts_file *file = facts_file(r->f, path);
+
+	if (file && file->real)
+		path = file->real;
 	for (size_t i = 0; i < r->p->n_edits; i++)
 		if (r->p->edits[i].kind == EDIT_WRITE && !strcmp(r->p->edits[i].path, path))
 			return &r->p->edits[i];

@@ -94,6 +94,31 @@ static void crypttab_resume_grub_and_device_map_are_mapped(void **state)
 	expect_names("/boot/grub/device.map", "(hd0)\t/dev/sda\n", "(hd0)\t/dev/vda\n");
 }
 
+static void a_kernel_without_an_initramfs_gets_a_root_it_understands(void **state)
+{
+	struct facts_kernel *k;
+	struct model m;
+
+	model_init(&m);
+	k = &m.f->kernels[0];
+	free(k->initrd_path);
+	k->initrd_path = NULL;
+	initrd_free(k->initrd);
+	k->initrd = NULL;
+	free(k->modules_builtin);
+	k->modules_builtin = xstrdup("k/virtio_pci.ko\nk/virtio_blk.ko\n");
+	m.f->volumes[0].partuuid = xstrdup("abcd-01");
+	m.f->volumes[1].partuuid = xstrdup("abcd-05");
+	model_file(&m, "/etc/fstab", "/dev/sda1 / ext4\n");
+	model_file(&m, "/boot/grub/grub.cfg",
+		"\tlinux /vmlinuz-6.1.0-1 root=/dev/sda1 resume=/dev/sda5 ro\n");
+	model_plan(&m);
+	assert_string_equal(model_after(&m, "/boot/grub/grub.cfg"),
+		"\tlinux /vmlinuz-6.1.0-1 root=PARTUUID=abcd-01 resume=UUID=5555 ro\n");
+	assert_string_equal(model_after(&m, "/etc/fstab"), "UUID=1111 / ext4\n");
+	model_done(&m);
+}
+
 static void a_volume_without_a_uuid_is_named_by_its_partition_or_place(void **state)
 {
 	struct model m;
@@ -473,6 +498,42 @@ static void names_and_console_change_the_same_file_together(void **state)
 	model_done(&m);
 }
 
+static void a_file_behind_a_link_is_edited_once_by_two_rules(void **state)
+{
+	struct model m;
+	unsigned edits = 0;
+
+	model_init(&m);
+	m.o.serial_console = true;
+	model_file(&m, "/boot/grub/grub.cfg", "\tlinux /vmlinuz-6.1.0-1 root=/dev/sda1\n");
+	m.f->files[m.f->n_files - 1].real = xstrdup("/boot/other/real.cfg");
+	model_plan(&m);
+	assert_string_equal(model_after(&m, "/boot/other/real.cfg"),
+		"\tlinux /vmlinuz-6.1.0-1 root=UUID=1111 console=tty0 console=ttyS0,115200\n");
+	for (size_t i = 0; i < m.p->n_edits; i++)
+		edits += m.p->edits[i].kind == EDIT_WRITE &&
+			 (strstr(m.p->edits[i].path, "grub.cfg") ||
+				 strstr(m.p->edits[i].path, "real.cfg"));
+	assert_int_equal(edits, 1);
+	model_done(&m);
+}
+
+static void a_protected_quote_does_not_end_a_value(void **state)
+{
+	struct model m;
+
+	model_init(&m);
+	m.o.serial_console = true;
+	model_file(&m, "/boot/grub/grub.cfg", "\tlinux /vmlinuz-6.1.0-1\n");
+	model_file(&m, "/etc/default/grub",
+		"GRUB_CMDLINE_LINUX=\"dyndbg=\\\"file x +p\\\" quiet\"\n");
+	model_plan(&m);
+	assert_string_equal(model_after(&m, "/etc/default/grub"),
+		"GRUB_CMDLINE_LINUX=\"dyndbg=\\\"file x +p\\\" quiet console=tty0 "
+		"console=ttyS0,115200\"\n");
+	model_done(&m);
+}
+
 static void the_console_plan_alone_has_nothing_else(void **state)
 {
 	struct plan *p = NULL;
@@ -488,162 +549,9 @@ static void the_console_plan_alone_has_nothing_else(void **state)
 	model_done(&m);
 }
 
-/* ---- network ---- */
+/* ---- network, see also test_rules_network.c ---- */
 
 static const char link192[] = "/etc/systemd/network/10-wherry-ens192.link";
-
-static void an_interface_keeps_its_name_by_slot_and_mac(void **state)
-{
-	static const struct {
-		const char *path, *text;
-	} configs[] = {
-		{"/etc/network/interfaces",
-			"auto lo\niface lo inet loopback\nallow-hotplug ens192\n"
-			"iface ens192 inet static\n\taddress 192.0.2.1\n"},
-		{"/etc/systemd/network/a.network",
-			"[Match]\nName=ens192\n[Network]\nDHCP=yes\n"},
-		{"/etc/netplan/a.yaml",
-			"network:\n  version: 2\n  ethernets:\n    ens192:\n"
-			"      addresses: [192.0.2.1/24]\n      x: 1\n  bonds:\n    ens7: {}\n"},
-		{"/etc/NetworkManager/system-connections/x",
-			"[connection]\ninterface-name=ens192\n"},
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(configs); i++) {
-		struct model m;
-		const char *text;
-
-		model_init(&m);
-		model_file(&m, configs[i].path, configs[i].text);
-		model_plan(&m);
-		text = model_after(&m, link192);
-		assert_non_null(text);
-		assert_non_null(strstr(text, "[Match]\nMACAddress=00:50:56:00:00:01\n"));
-		assert_non_null(strstr(text, "[Link]\nName=ens192\n"));
-		assert_int_equal(m.p->n_nics, 1);
-		assert_string_equal(m.p->nics[0].mac, "00:50:56:00:00:01");
-		assert_string_equal(m.p->nics[0].name, "ens192");
-		assert_false(m.p->nics[0].new_mac);
-		assert_null(m.p->todo);
-		model_done(&m);
-	}
-}
-
-static void two_interfaces_are_told_apart_by_their_slots(void **state)
-{
-	struct vm_nic *nic;
-	struct model m;
-
-	model_init(&m);
-	nic = vmspec_add_nic(m.vm);
-	nic->mac = xstrdup("00:50:56:00:00:02");
-	nic->pci_slot = 160;
-	model_file(&m, "/etc/network/interfaces",
-		"auto ens192 ens160\niface ens160 inet dhcp\niface ens192 inet dhcp\n");
-	model_plan(&m);
-	assert_non_null(strstr(model_after(&m, link192), "00:00:01"));
-	assert_non_null(strstr(
-		model_after(&m, "/etc/systemd/network/10-wherry-ens160.link"), "00:00:02"));
-	model_done(&m);
-}
-
-static void an_ambiguous_interface_is_a_todo_not_a_guess(void **state)
-{
-	struct model m;
-
-	model_init(&m);
-	model_file(&m, "/etc/network/interfaces", "auto ens224\nauto eth1\n");
-	model_plan(&m);
-	assert_int_equal(m.p->n_nics, 0);
-	assert_true(says(m.p->todo, "interface ens224"));
-	assert_true(says(m.p->todo, "interface eth1"));
-	model_done(&m);
-}
-
-static void a_single_interface_without_a_slot_is_the_single_nic(void **state)
-{
-	struct model m;
-
-	model_init(&m);
-	m.vm->nics[0].pci_slot = 0;
-	model_file(&m, "/etc/network/interfaces", "iface ens33 inet dhcp\n");
-	model_plan(&m);
-	assert_non_null(model_edit(&m, "/etc/systemd/network/10-wherry-ens33.link"));
-	model_done(&m);
-}
-
-static void a_name_that_is_tied_to_the_mac_already_needs_no_file(void **state)
-{
-	static const struct {
-		const char *path, *text;
-	} ties[] = {
-		{"/etc/systemd/network/5.link",
-			"[Match]\nMACAddress=00:50:56:00:00:01\n[Link]\nName=ens192\n"},
-		{"/etc/udev/rules.d/70-persistent-net.rules",
-			"SUBSYSTEM==\"net\", ATTR{address}==\"00:50:56:00:00:01\", NAME=\"ens192\"\n"},
-		{"/etc/netplan/b.yaml",
-			"network:\n  ethernets:\n    ens192:\n      match:\n        macaddress: "
-			"00:50:56:00:00:01\n      set-name: ens192\n"},
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(ties); i++) {
-		struct model m;
-
-		model_init(&m);
-		model_file(&m, "/etc/network/interfaces", "iface ens192 inet dhcp\n");
-		model_file(&m, ties[i].path, ties[i].text);
-		model_plan(&m);
-		assert_null(model_edit(&m, link192));
-		assert_int_equal(m.p->n_nics, 1);
-		model_done(&m);
-	}
-}
-
-static void a_nic_without_a_mac_gets_the_same_one_each_time(void **state)
-{
-	struct model m;
-	char *first;
-
-	model_init(&m);
-	free(STEAL(m.vm->nics[0].mac));
-	m.vm->name = xstrdup("web01");
-	model_file(&m, "/etc/network/interfaces", "iface ens192 inet dhcp\n");
-	model_plan(&m);
-	assert_true(m.p->nics[0].new_mac);
-	assert_true(starts_with(m.p->nics[0].mac, "52:54:00:"));
-	first = xstrdup(m.p->nics[0].mac);
-	assert_non_null(strstr(model_after(&m, link192), first));
-	model_plan(&m);
-	assert_string_equal(m.p->nics[0].mac, first);
-	m.vm->name[0] = 'x';
-	model_plan(&m);
-	assert_string_not_equal(m.p->nics[0].mac, first);
-	free(first);
-	model_done(&m);
-}
-
-static void a_nic_without_a_mac_takes_the_one_its_name_is_tied_to(void **state)
-{
-	static const char tied[] =
-		"[Match]\nMACAddress=00:50:56:AA:00:09\n[Link]\nName=ens192\n";
-	static const char other[] =
-		"[Match]\nMACAddress=00:50:56:aa:00:0a\n[Link]\nName=ens192\n";
-	struct model m;
-
-	model_init(&m);
-	free(STEAL(m.vm->nics[0].mac));
-	model_file(&m, "/etc/network/interfaces", "iface ens192 inet dhcp\n");
-	model_file(&m, "/etc/systemd/network/5.link", tied);
-	model_plan(&m);
-	assert_int_equal(m.p->n_nics, 1);
-	assert_string_equal(m.p->nics[0].mac, "00:50:56:aa:00:09");
-	assert_false(m.p->nics[0].new_mac);
-	assert_null(model_edit(&m, link192));
-	model_file(&m, "/etc/systemd/network/6.link", other);
-	model_plan(&m);
-	assert_true(m.p->nics[0].new_mac); /* two addresses: none is chosen */
-	model_done(&m);
-}
 
 static void the_link_file_goes_into_an_initramfs_that_loads_the_driver(void **state)
 {
@@ -778,6 +686,7 @@ int main(void)
 		cmocka_unit_test(fstab_names_disks_by_uuid_and_keeps_its_form),
 		cmocka_unit_test(a_disk_by_its_path_is_known_when_there_is_only_one),
 		cmocka_unit_test(a_disk_that_is_not_known_becomes_a_todo),
+		cmocka_unit_test(a_kernel_without_an_initramfs_gets_a_root_it_understands),
 		cmocka_unit_test(crypttab_resume_grub_and_device_map_are_mapped),
 		cmocka_unit_test(a_volume_without_a_uuid_is_named_by_its_partition_or_place),
 		cmocka_unit_test(hostile_texts_change_nothing_and_end),
@@ -798,15 +707,10 @@ int main(void)
 		cmocka_unit_test(vmwares_services_are_masked_unless_they_are_or_shall_stay),
 		cmocka_unit_test(a_console_is_added_only_when_asked_for),
 		cmocka_unit_test(a_console_that_is_there_is_kept),
+		cmocka_unit_test(a_file_behind_a_link_is_edited_once_by_two_rules),
+		cmocka_unit_test(a_protected_quote_does_not_end_a_value),
 		cmocka_unit_test(names_and_console_change_the_same_file_together),
 		cmocka_unit_test(the_console_plan_alone_has_nothing_else),
-		cmocka_unit_test(an_interface_keeps_its_name_by_slot_and_mac),
-		cmocka_unit_test(two_interfaces_are_told_apart_by_their_slots),
-		cmocka_unit_test(an_ambiguous_interface_is_a_todo_not_a_guess),
-		cmocka_unit_test(a_single_interface_without_a_slot_is_the_single_nic),
-		cmocka_unit_test(a_name_that_is_tied_to_the_mac_already_needs_no_file),
-		cmocka_unit_test(a_nic_without_a_mac_gets_the_same_one_each_time),
-		cmocka_unit_test(a_nic_without_a_mac_takes_the_one_its_name_is_tied_to),
 		cmocka_unit_test(the_link_file_goes_into_an_initramfs_that_loads_the_driver),
 		cmocka_unit_test(the_vendors_loaders_are_copied_to_the_fallback_place),
 		cmocka_unit_test(without_shim_grub_itself_is_the_fallback),
