@@ -620,7 +620,16 @@ static int check_manifest(struct ova *o, struct err *err)
 			warn(o, "%s: in the manifest, but not in the package", e->name);
 			continue;
 		}
-		if (m && same_case)
+		/* Names that differ in letter case or encoding alone: hashed once. */
+		if (m && m->digest &&
+			(m->digest->algo != e->algo ||
+				memcmp(m->digest->sum, e->sum, digest_len(e->algo)) != 0))
+			return err_set(err, EINVAL,
+				"%s: the manifest has two digests of %s, for %s and %s",
+				o->label, stored, m->digest->name, e->name);
+		if (m && m->digest)
+			continue;
+		if (m)
 			m->digest = e;
 		r = open_stored(o, stored, &b, err);
 		if (r >= 0 && b->size <= OVA_SMALL_MAX)

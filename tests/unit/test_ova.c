@@ -214,6 +214,29 @@ static void links_do_not_lead_out_of_a_folder(void **state)
 	assert_fails(ova_open(&o, m->dir, &err), EPERM, "d.vmdk: not a regular file");
 }
 
+static void two_spellings_of_a_name_must_have_the_same_digest(void **state)
+{
+	_auto_(mem) char *text = ovf(ONE_FILE);
+	struct maker *m = *state;
+
+	for (int same = 0; same < 2; same++) {
+		_auto_(ova) struct ova *o = NULL;
+		struct err err = {0};
+
+		str_clear(&m->tar);
+		str_clear(&m->mf);
+		add(m, "vm.ovf", text);
+		add(m, "d.vmdk", "disk");
+		list(m, "D.VMDK", same ? "disk" : "else", 4);
+		tar_text(&m->tar, "vm.mf", '0', m->mf.s);
+		tar_close(&m->tar);
+		if (same)
+			assert_ok(open_made(m, &o, &err));
+		else
+			assert_fails(open_made(m, &o, &err), EINVAL, "two digests of d.vmdk");
+	}
+}
+
 static void all_digests_of_a_manifest_are_checked(void **state)
 {
 	struct maker *m = *state;
@@ -628,6 +651,7 @@ int main(void)
 		T(a_package_is_read_in_place),
 		T(a_folder_and_a_descriptor_in_it_are_packages),
 		T(links_do_not_lead_out_of_a_folder),
+		T(two_spellings_of_a_name_must_have_the_same_digest),
 		T(all_digests_of_a_manifest_are_checked),
 		T(large_members_are_verified_on_demand),
 		T(verifying_reports_progress_and_can_be_cancelled),

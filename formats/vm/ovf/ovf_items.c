@@ -8,6 +8,10 @@
 #include <inttypes.h>
 #include <strings.h>
 
+/* Numbers of controllers: as given, and where those are taken. */
+#define MAX_ADDRESS 255
+#define MAX_NUMBERS (MAX_ADDRESS + 1 + OVF_ITEMS_MAX)
+
 /* What is left of outside text in an error. */
 #define SHOW 100
 
@@ -214,28 +218,23 @@ static bool controller_bus(const struct item *it, enum vm_bus *ret)
 	return true;
 }
 
-static bool number_taken(const struct items *s, enum vm_bus bus, unsigned n, unsigned before)
-{
-	for (unsigned i = 0; i < before; i++)
-		if (s->items[i].is_controller && s->items[i].bus == bus &&
-			s->items[i].number == n)
-			return true;
-	return false;
-}
-
 /* A controller's number is its Address; the next free one where that is taken or missing. */
 static void number_controllers(struct items *s)
 {
+	/* By bus and number; the most a number can be is the largest Address and all others. */
+	_auto_(mem) bool *taken = xcalloc((VM_BUS_VIRTIO_SCSI + 1) * MAX_NUMBERS, 1);
+
 	for (unsigned i = 0; i < s->n; i++) {
 		struct item *it = &s->items[i];
 		uint64_t n = 0;
 
 		if (!controller_bus(it, &it->bus))
 			continue;
-		if (parse_u64(field(it, "Address"), 255, &n) < 0)
+		if (parse_u64(field(it, "Address"), MAX_ADDRESS, &n) < 0)
 			n = 0;
-		while (number_taken(s, it->bus, (unsigned)n, i))
+		while (taken[it->bus * MAX_NUMBERS + n])
 			n++;
+		taken[it->bus * MAX_NUMBERS + n] = true;
 		it->number = (unsigned)n;
 		it->is_controller = true;
 		if (it->bus == VM_BUS_UNKNOWN)
