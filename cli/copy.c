@@ -138,9 +138,9 @@ static int copy_cli_run(const struct cli_common *common, void *opts, char **args
 	struct copy_cli *o = opts;
 	struct err err = {0};
 
-	if (o->cluster_size > 32 * MiB ||
-		(o->cluster_size && !is_power_of_2(o->cluster_size))) {
-		err_set(&err, EINVAL, "--cluster-size: not a power of two up to 32M");
+	if (o->cluster_size && (o->cluster_size < 512 || o->cluster_size > 2 * MiB ||
+				       !is_power_of_2(o->cluster_size))) {
+		err_set(&err, EINVAL, "--cluster-size: not a power of two from 512 to 2M");
 		cli_error(&err);
 		return EXIT_USAGE;
 	}
