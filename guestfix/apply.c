@@ -14,6 +14,15 @@ static char *beside(const char *path)
 	return xasprintf("%s.wherry-new", path);
 }
 
+/* Nothing may be there that writing would go through, or wait for: a link, a FIFO. */
+static int clear_beside(struct guest *g, const char *new, struct err *err)
+{
+	struct guest_stat st;
+	int r = guest_lstat(g, new, &st, err);
+
+	return r <= 0 ? r : guest_remove(g, new, err);
+}
+
 /* 1: the file is what the edit would make of it; 0: it is what the plan expects. */
 static int check_write(struct guest *g, const struct edit *e, struct err *err)
 {
@@ -57,7 +66,9 @@ static int apply_write(struct guest *g, const struct edit *e, struct err *err)
 
 	if (r)
 		return r < 0 ? r : 0;
-	r = e->old ? 0 : make_parent(g, e->path, err);
+	r = e->old ? clear_beside(g, new, err) : make_parent(g, e->path, err);
+	if (r >= 0 && !e->old)
+		r = clear_beside(g, new, err);
 	if (r >= 0)
 		r = guest_write(g, new, e->data, e->len, err);
 	if (r >= 0 && e->old)
@@ -112,7 +123,9 @@ static int apply_append(struct guest *g, const struct edit *e, struct err *err)
 		return r;
 	if (bytes < need)
 		return guest_write_at(g, e->path, e->data, e->len, e->offset, err);
-	r = guest_copy_file(g, e->path, new, err);
+	r = clear_beside(g, new, err);
+	if (r >= 0)
+		r = guest_copy_file(g, e->path, new, err);
 	if (r >= 0)
 		r = guest_copy_attributes(g, e->path, new, err);
 	if (r >= 0)
@@ -152,7 +165,9 @@ static int apply_copy(struct guest *g, const struct edit *e, struct err *err)
 
 	if (r)
 		return r < 0 ? r : 0;
-	r = guest_copy_file(g, e->target, new, err);
+	r = clear_beside(g, new, err);
+	if (r >= 0)
+		r = guest_copy_file(g, e->target, new, err);
 	return r < 0 ? r : guest_rename(g, new, e->path, err);
 }
 

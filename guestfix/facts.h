@@ -23,6 +23,7 @@
 #define FACTS_MAX_TEXT    (4 * 1024 * 1024)    /* a configuration file */
 #define FACTS_MAX_INITRD  (1024 * 1024 * 1024) /* an initramfs as it lies in /boot */
 #define FACTS_MAX_MODULE  (64 * 1024 * 1024)   /* a module, or an index of modules */
+#define FACTS_MAX_BYTES   (512 * 1024 * 1024)  /* contents of all files that are kept */
 
 /* A partition, a whole disk without partitions, or a logical volume. */
 struct facts_volume {
@@ -124,6 +125,7 @@ struct facts {
 
 	struct facts_file *files; /* what the rules may look at */
 	size_t n_files;
+	uint64_t bytes; /* contents of files, here and in kernels */
 
 	char **packages; /* those that matter, "NAME VERSION" */
 	char **warnings; /* met while collecting */

@@ -72,6 +72,10 @@ static int configure(struct guest *g, const struct guest_open *how, struct err *
 		return guest_error(g, err, "libguestfs");
 	if (how->force_tcg && guestfs_set_backend_setting(g->g, "force_tcg", "1") < 0)
 		return guest_error(g, err, "libguestfs");
+	/* A write that fails for lack of space is an error. QEMU would stop the appliance until there
+	 * is space again, and we would wait for it. */
+	if (guestfs_config(g->g, "-global", "scsi-hd.werror=report") < 0)
+		return guest_error(g, err, "libguestfs");
 	/* An interrupt at the terminal is for us: we undo in order. The library's helper still
 	 * stops the appliance when this process is killed. */
 	guestfs_set_pgroup(g->g, 1);
@@ -164,6 +168,7 @@ static int stop_servers(struct guest *g, struct err *err)
 int guest_close(struct guest *g, struct err *err)
 {
 	double start = io_now();
+	struct err disk = {0};
 	int r = 0, r2;
 
 	if (!g->g)
@@ -174,9 +179,25 @@ int guest_close(struct guest *g, struct err *err)
 		r = guest_error(g, err, "stopping the appliance");
 	guestfs_close(g->g);
 	g->g = NULL;
-	r2 = stop_servers(g, r < 0 ? NULL : err);
+	r2 = stop_servers(g, &disk);
 	g->times.close = io_now() - start;
-	return r < 0 ? r : r2;
+	if (r2 < 0 && err) /* the reason of the other, if there is one */
+		*err = disk;
+	return r2 < 0 ? r2 : r;
+}
+
+int guest_explain(struct guest *g, int failure, struct err *err)
+{
+	struct err disk = {0};
+	int r;
+
+	if (g->g)
+		guestfs_close(g->g);
+	g->g = NULL;
+	r = stop_servers(g, &disk);
+	if (r < 0 && err)
+		*err = disk;
+	return r < 0 ? r : failure;
 }
 
 void guest_free(struct guest *g)

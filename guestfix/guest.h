@@ -45,6 +45,13 @@ int guest_open(struct guest **ret, struct block *const *disks, size_t n,
  * afterwards all the same. */
 int guest_close(struct guest *g, struct err *err);
 
+/*
+ * After facts_collect() or guestfix_apply() returned `failure`: when a disk itself has failed (no space
+ * for the overlay, a source that cannot be read), the guest's file systems only said "I/O error";
+ * then *err becomes that reason. Stops the appliance. Returns the error's code.
+ */
+int guest_explain(struct guest *g, int failure, struct err *err);
+
 /* Stops everything without care for unwritten edits (after a failure). NULL is fine. */
 void guest_free(struct guest *g);
 DEFINE_AUTO(guest)

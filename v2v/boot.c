@@ -19,7 +19,7 @@ static int add_console(struct guest *guest, const struct vmspec *vm, struct fact
 		r = guestfix_plan_console(plan, *facts, err);
 	if (r >= 0)
 		r = guestfix_apply(guest, *plan, err);
-	return r < 0 ? r : guest_close(guest, err);
+	return r < 0 ? guest_explain(guest, r, err) : guest_close(guest, err);
 }
 
 int boot_console_prepare(

@@ -92,7 +92,10 @@ static int stage_inspect(struct conversion *c, struct err *err)
 	for (size_t i = 0; i < n; i++)
 		disks[i] = c->disks[i].overlay;
 	r = guest_open(&c->guest, disks, n, &how, err);
-	return r < 0 ? r : facts_collect(&c->facts, c->guest, c->source, err);
+	if (r < 0)
+		return r;
+	r = facts_collect(&c->facts, c->guest, c->source, err);
+	return r < 0 ? guest_explain(c->guest, r, err) : 0;
 }
 
 static int stage_plan(struct conversion *c, struct err *err)
@@ -117,7 +120,7 @@ static int stage_fix(struct conversion *c, struct err *err)
 
 	if (r >= 0 && !c->opts.no_trim)
 		r = guest_trim(c->guest, err);
-	return r < 0 ? r : guest_close(c->guest, err);
+	return r < 0 ? guest_explain(c->guest, r, err) : guest_close(c->guest, err);
 }
 
 /* What identifies the bytes of a source file, to notice that it was changed meanwhile. */

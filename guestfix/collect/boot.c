@@ -19,9 +19,15 @@ static int by_version(const void *a, const void *b)
 		((const struct facts_kernel *)b)->version);
 }
 
+/* Bytes that the next file of a kernel may have. */
+static uint64_t max_bytes(const struct facts *f)
+{
+	return MIN((uint64_t)FACTS_MAX_MODULE, FACTS_MAX_BYTES - f->bytes);
+}
+
 /* An optional text file of the module folder. */
-static int read_text(
-	struct guest *g, const char *dir, const char *name, char **ret, struct err *err)
+static int read_text(struct facts *f, struct guest *g, const char *dir, const char *name,
+	char **ret, struct err *err)
 {
 	_auto_(mem) char *path = xasprintf("%s/%s", dir, name);
 	struct guest_stat st;
@@ -30,10 +36,14 @@ static int read_text(
 
 	if (r <= 0 || !S_ISREG(st.mode))
 		return r < 0 ? r : 0;
-	return guest_read(g, path, FACTS_MAX_MODULE, ret, &len, err);
+	r = guest_read(g, path, max_bytes(f), ret, &len, err);
+	if (r >= 0)
+		f->bytes += len;
+	return r;
 }
 
-static int collect_modules(struct facts_kernel *k, struct guest *g, struct err *err)
+static int collect_modules(
+	struct facts *f, struct facts_kernel *k, struct guest *g, struct err *err)
 {
 	_auto_(mem) char *dir = xasprintf("/lib/modules/%s", k->version);
 	struct guest_stat st;
@@ -42,9 +52,10 @@ static int collect_modules(struct facts_kernel *k, struct guest *g, struct err *
 	if (r <= 0 || !S_ISDIR(st.mode))
 		return r < 0 ? r : 0;
 	k->module_dir = STEAL(dir);
-	r = read_text(g, k->module_dir, "modules.dep", &k->modules_dep, err);
+	r = read_text(f, g, k->module_dir, "modules.dep", &k->modules_dep, err);
 	return r < 0 ? r
-		     : read_text(g, k->module_dir, "modules.builtin", &k->modules_builtin, err);
+		     : read_text(f, g, k->module_dir, "modules.builtin", &k->modules_builtin,
+			       err);
 }
 
 static int collect_initrd(struct facts_kernel *k, struct guest *g, struct err *err)
@@ -58,7 +69,10 @@ static int collect_initrd(struct facts_kernel *k, struct guest *g, struct err *e
 
 	if (r <= 0 || !S_ISREG(st.mode))
 		return r < 0 ? r : 0;
-	k->initrd_path = STEAL(path);
+	/* The file itself, not a link to it: it will be copied and replaced. */
+	r = guest_realpath(g, path, &k->initrd_path, err);
+	if (r < 0)
+		return r;
 	k->initrd_size = st.size;
 	r = guest_read(g, k->initrd_path, FACTS_MAX_INITRD, &bytes, &len, err);
 	if (r < 0)
@@ -70,7 +84,8 @@ static int collect_initrd(struct facts_kernel *k, struct guest *g, struct err *e
 }
 
 /* The files that the initramfs rule will want to add. */
-static int collect_missing(struct facts_kernel *k, struct guest *g, struct err *err)
+static int collect_missing(
+	struct facts *f, struct facts_kernel *k, struct guest *g, struct err *err)
 {
 	char **wanted = initramfs_wanted_files(k);
 	int r = 0;
@@ -83,9 +98,13 @@ static int collect_missing(struct facts_kernel *k, struct guest *g, struct err *
 
 		r = guest_stat(g, path, &st, err);
 		if (r > 0 && S_ISREG(st.mode)) {
-			r = guest_read(g, path, FACTS_MAX_MODULE, &data, &len, err);
-			if (r >= 0)
+			r = guest_read(g, path, max_bytes(f), &data, &len, err);
+			if (r >= 0) {
+				f->bytes += len;
 				facts_kernel_add_file(k, *name, data, len);
+			}
+		} else if (r >= 0 && kmod_suffix(*name)) {
+			facts_warn(f, "%s: is listed in modules.dep, but not there", path);
 		}
 		if (r < 0)
 			break;
@@ -102,11 +121,11 @@ static int collect_kernel(
 
 	k->version = xstrdup(version);
 	k->image = xasprintf("/boot/vmlinuz-%s", version);
-	r = collect_modules(k, g, err);
+	r = collect_modules(f, k, g, err);
 	if (r >= 0)
 		r = collect_initrd(k, g, err);
 	if (r >= 0 && k->initrd && k->module_dir)
-		r = collect_missing(k, g, err);
+		r = collect_missing(f, k, g, err);
 	return r < 0 ? err_prefix(err, "kernel %s", version) : 0;
 }
 
@@ -218,11 +237,23 @@ static int list_efi(struct facts *f, struct guest *g, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* The files of the ESP that is mounted on f->esp_dir. A damaged one is a warning: the guest may start
+ * without it. */
+static void note_efi(struct facts *f, struct guest *g)
+{
+	struct err e = {0};
+
+	if (list_efi(f, g, &e) < 0)
+		facts_warn(f, "EFI system partition on %s: %s", f->esp_dir, e.text);
+}
+
 /* Finds the ESP and mounts it when fstab did not. */
 static int collect_esp(struct facts *f, struct guest *g, struct err *err)
 {
 	static const char *const dirs[] = {"/boot/efi", "/efi"};
+	struct facts_mount *m;
 	struct guest_stat st;
+	struct err e = {0};
 	int r = 0;
 
 	for (size_t i = 0; i < f->n_mounts; i++) {
@@ -233,7 +264,8 @@ static int collect_esp(struct facts *f, struct guest *g, struct err *err)
 			(v->esp || !strcmp(f->mounts[i].dir, "/boot/efi"))) {
 			f->esp = (int)f->mounts[i].volume;
 			f->esp_dir = xstrdup(f->mounts[i].dir);
-			return list_efi(f, g, err);
+			note_efi(f, g);
+			return 0;
 		}
 	}
 	for (size_t i = 0; f->esp < 0 && i < f->n_volumes; i++)
@@ -249,15 +281,18 @@ static int collect_esp(struct facts *f, struct guest *g, struct err *err)
 	}
 	if (r < 0 || !f->esp_dir)
 		return r < 0 ? r : 0;
-	r = guest_mount(g, f->volumes[f->esp].device, f->esp_dir, NULL, err);
-	if (r >= 0) {
-		struct facts_mount *m = facts_add_mount(f);
-
-		m->dir = xstrdup(f->esp_dir);
-		m->volume = (unsigned)f->esp;
-		r = guest_free_space(g, m->dir, &m->free_bytes, &m->free_inodes, err);
+	if (guest_mount(g, f->volumes[f->esp].device, f->esp_dir, NULL, &e) < 0) {
+		facts_warn(f, "EFI system partition: %s", e.text);
+		free(STEAL(f->esp_dir));
+		return 0;
 	}
-	return r < 0 ? r : list_efi(f, g, err);
+	m = facts_add_mount(f);
+	m->dir = xstrdup(f->esp_dir);
+	m->volume = (unsigned)f->esp;
+	r = guest_free_space(g, m->dir, &m->free_bytes, &m->free_inodes, err);
+	if (r >= 0)
+		note_efi(f, g);
+	return r;
 }
 
 /* GRUB's boot code in the first sector of a disk says its own name. */

@@ -88,10 +88,12 @@ static int add_file(struct facts *f, struct guest *g, const char *path,
 		if (r < 0)
 			return r;
 	}
-	if (S_ISREG(st.mode) && st.size <= FACTS_MAX_TEXT) {
+	if (S_ISREG(st.mode) && st.size <= FACTS_MAX_TEXT &&
+		st.size <= FACTS_MAX_BYTES - f->bytes) {
 		r = guest_read(g, path, FACTS_MAX_TEXT, &data, &len, err);
 		if (r < 0)
 			return r;
+		f->bytes += len;
 	} else if (S_ISREG(st.mode)) {
 		facts_warn(f,
 			"%s: %llu bytes are too many for a configuration file; left alone",

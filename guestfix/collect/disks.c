@@ -12,7 +12,7 @@
 struct system {
 	unsigned volume;
 	char *subvol;  /* mount option of btrfs; NULL */
-	char *release; /* text of os-release */
+	char *release; /* text of os-release; "" = it lies on another file system */
 };
 
 #define MAX_SYSTEMS 16
@@ -103,7 +103,19 @@ static bool may_be_root(const struct facts_volume *v)
 	return false;
 }
 
-/* The os-release of what is mounted on /; NULL when this is no root file system. */
+/* Is a root file system mounted on / whose /usr, where os-release is, lies on another? */
+static int is_root_without_usr(struct guest *g, struct err *err)
+{
+	static const char *const names[] = {"/etc/fstab", "/etc/debian_version"};
+	struct guest_stat st;
+	int r = 1;
+
+	for (unsigned i = 0; r > 0 && i < ARRAY_SIZE(names); i++)
+		r = guest_stat(g, names[i], &st, err);
+	return r;
+}
+
+/* The os-release of what is mounted on /, if there is one; else NULL. */
 static int read_release(struct guest *g, char **ret, struct err *err)
 {
 	static const char *const names[] = {"/etc/os-release", "/usr/lib/os-release"};
@@ -137,6 +149,8 @@ static int try_mount(struct search *s, unsigned volume, const char *subvol, stru
 	if (r < 0)
 		return r;
 	r = read_release(s->g, &release, err);
+	if (r >= 0 && !release && (r = is_root_without_usr(s->g, err)) > 0)
+		release = xstrdup("");
 	if (r < 0 || !release || s->n == MAX_SYSTEMS) {
 		free(r < 0 ? NULL : release);
 		return r;
@@ -374,9 +388,16 @@ static int mount_system(struct search *s, unsigned i, struct err *err)
 	if (r < 0)
 		return r;
 	s->f->root = (int)sys->volume;
-	note_release(s->f, sys->release);
 	r = note_mount(s->f, s->g, "/", sys->volume, err);
-	return r < 0 ? r : mount_fstab(s->f, s->g, err);
+	if (r >= 0)
+		r = mount_fstab(s->f, s->g, err);
+	if (r >= 0 && !*sys->release) { /* now /usr is there */
+		free(STEAL(sys->release));
+		r = read_release(s->g, &sys->release, err);
+	}
+	if (r >= 0)
+		note_release(s->f, sys->release ?: "ID=debian\n");
+	return r;
 }
 
 int collect_disks(

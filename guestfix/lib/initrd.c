@@ -27,7 +27,8 @@ struct walk {
 	uint32_t mode, size; /* of the current entry */
 	uint32_t name_size;
 	size_t cap, kept;
-	bool ended; /* the archive's last entry was seen */
+	size_t memory; /* of what is kept of entries */
+	bool ended;    /* the archive's last entry was seen */
 	char *name;
 };
 
@@ -118,7 +119,7 @@ static int parse_name(struct walk *w, struct err *err)
 	free(w->name);
 	w->name = xstrdup(name);
 	w->state = is_kept(w, name) ? IN_KEPT : IN_SKIPPED;
-	if (w->state == IN_KEPT && w->size > INITRD_MAX_KEPT)
+	if (S_ISLNK(w->mode) && w->size > INITRD_MAX_PATH)
 		return err_set(err, EINVAL, "initramfs: a link of %u bytes", w->size);
 	w->want = w->state == IN_KEPT ? w->size : 0;
 	return 0;
@@ -132,6 +133,11 @@ static int add_entry(struct walk *w, struct err *err)
 	if (rd->n_entries == INITRD_MAX_ENTRIES)
 		return err_set(err, EINVAL, "initramfs: more than the %d entries allowed",
 			INITRD_MAX_ENTRIES);
+	w->memory += strlen(w->name) + w->have.len;
+	if (w->memory > INITRD_MAX_MEMORY)
+		return err_set(err, EINVAL,
+			"initramfs: names and links of more than the %d bytes allowed",
+			INITRD_MAX_MEMORY);
 	if (rd->n_entries == w->cap) {
 		w->cap = w->cap ? w->cap * 2 : 1024;
 		rd->entries = xrealloc(rd->entries, w->cap, sizeof(*rd->entries));

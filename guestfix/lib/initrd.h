@@ -26,6 +26,7 @@
 #define INITRD_MAX_SEGMENTS 64
 #define INITRD_MAX_UNPACKED (UINT64_C(2) << 30) /* all archives together, unpacked */
 #define INITRD_MAX_KEPT     (1024 * 1024)       /* a small file whose content is kept */
+#define INITRD_MAX_MEMORY   (32 * 1024 * 1024)  /* names, links and contents that are kept */
 #define INITRD_MAX_PATH     4096
 
 struct initrd_entry {

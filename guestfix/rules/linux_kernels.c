@@ -26,7 +26,19 @@ static bool is_builtin(const struct facts_kernel *k, const char *name)
  * and what it lacks can only be added to one that was understood. */
 static bool early(const struct facts_kernel *k, const char *name)
 {
-	return is_builtin(k, name) || (k->initrd && has(k, name));
+	char **paths = NULL;
+	int r = kmod_closure(k->modules_dep, k->modules_builtin, name, &paths);
+	bool there = r > 0 || (r == 0 && k->initrd);
+
+	/* What modules.dep says may be gone. */
+	strv_foreach (path, paths) {
+		_auto_(mem) char *module = kmod_name(*path);
+
+		there = there && (facts_kernel_file(k, *path) ||
+					 initrd_has_module(k->initrd, k->version, module));
+	}
+	strv_free(paths);
+	return there;
 }
 
 /* The same, but nothing can be added: for drivers of the fallback. */
@@ -57,7 +69,7 @@ static const char *why_not(const struct facts_kernel *k)
 		return k->initrd_error;
 	if (!k->initrd)
 		return "it has no initramfs";
-	return "it has no drivers for virtio disks";
+	return "drivers for virtio disks are not installed";
 }
 
 static const char *nic_model(const struct facts_kernel *k)

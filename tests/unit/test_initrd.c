@@ -330,6 +330,25 @@ static void an_archive_that_unpacks_endlessly_is_refused(void **state)
 	str_clear(&z);
 }
 
+static void names_beyond_the_memory_allowed_are_refused(void **state)
+{
+	char name[INITRD_MAX_PATH];
+	struct str a = STR_INIT;
+	struct initrd *rd;
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	for (unsigned i = 0; i < INITRD_MAX_MEMORY / sizeof(name) + 10; i++) {
+		str_addf(&a, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08zX%08X", 1,
+			33188, 0, 0, 1, 0, 0, 0, 0, 0, 0, sizeof(name), 0);
+		str_addn(&a, name, sizeof(name));
+		str_addn(&a, "\0\0", 2);
+	}
+	assert_fails(
+		initrd_parse(&rd, a.s, a.len, &err), EINVAL, "names and links of more than");
+	str_clear(&a);
+}
+
 static void links_in_a_circle_have_no_real_path(void **state)
 {
 	struct initrd_entry entries[] = {
@@ -426,6 +445,7 @@ int main(void)
 		cmocka_unit_test(every_flipped_byte_of_a_header_is_refused_or_read),
 		cmocka_unit_test(other_bytes_are_refused),
 		cmocka_unit_test(an_archive_that_unpacks_endlessly_is_refused),
+		cmocka_unit_test(names_beyond_the_memory_allowed_are_refused),
 		cmocka_unit_test(links_in_a_circle_have_no_real_path),
 		cmocka_unit_test(our_segment_is_what_cpio_unpacks),
 		cmocka_unit_test(folders_that_exist_get_no_entry),

@@ -224,6 +224,28 @@ static void a_guest_without_a_kernel_that_can_start_is_refused(void **state)
 	model_done(&m);
 }
 
+static void a_module_that_is_listed_but_gone_counts_as_none(void **state)
+{
+	struct facts_kernel *k;
+	struct plan *p = NULL;
+	struct model m;
+
+	model_init(&m);
+	model_plan(&m);
+	assert_int_equal(m.p->caps.disk_bus, VM_BUS_VIRTIO_BLK);
+	k = &m.f->kernels[0];
+	for (size_t i = 0; i < k->n_files; i++)
+		if (strstr(k->files[i].path, "virtio_blk.ko"))
+			memcpy(strstr(k->files[i].path, "virtio"), "gone__", 6);
+	model_plan(&m);
+	assert_int_equal(m.p->caps.disk_bus, VM_BUS_VIRTIO_SCSI);
+	for (size_t i = 0; i < k->n_files; i++)
+		if (strstr(k->files[i].path, "virtio_pci.ko"))
+			memcpy(strstr(k->files[i].path, "virtio_pci"), "gone__", 6);
+	assert_fails(guestfix_plan(&p, m.f, m.vm, NULL, &err), ENOTSUP, "not installed");
+	model_done(&m);
+}
+
 static void a_damaged_initramfs_of_the_default_kernel_is_named(void **state)
 {
 	struct plan *p = NULL;
@@ -695,6 +717,7 @@ int main(void)
 		cmocka_unit_test(
 			a_kernel_without_virtio_gets_the_bus_it_can_start_from_and_a_warning),
 		cmocka_unit_test(a_guest_without_a_kernel_that_can_start_is_refused),
+		cmocka_unit_test(a_module_that_is_listed_but_gone_counts_as_none),
 		cmocka_unit_test(a_damaged_initramfs_of_the_default_kernel_is_named),
 		cmocka_unit_test(what_is_missing_is_appended_behind_real_folders),
 		cmocka_unit_test(an_initramfs_that_has_everything_is_left_alone),

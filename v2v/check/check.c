@@ -24,6 +24,9 @@
 /* Memory of a machine whose description does not say. */
 #define DEFAULT_MEMORY (1024 * MiB)
 
+/* Longest TMPDIR that is used. */
+#define TMPDIR_MAX 64
+
 struct check {
 	const struct vmspec *vm;
 	const struct check_opts *opts;
@@ -89,7 +92,9 @@ static int make_dir(struct check *c, struct err *err)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	c->dir = xasprintf("%s/wherry-check-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	/* Sockets will lie in it, whose names may be only 107 bytes long. */
+	c->dir = xasprintf("%s/wherry-check-XXXXXX",
+		tmp && *tmp && strlen(tmp) <= TMPDIR_MAX ? tmp : "/tmp");
 	if (!mkdtemp(c->dir)) {
 		int r = err_set_errno(err, errno, "cannot make a folder like %s", c->dir);
 

@@ -35,7 +35,8 @@ int evidence_new(struct evidence **ret, const char *dir, struct err *err)
 	if (!dir)
 		return 0;
 	if (mkdir(dir, 0777) < 0 && errno != EEXIST)
-		return err_set_errno(err, errno, "cannot make the folder %s", dir);
+		return err_set_errno(err, errno,
+			"cannot make the folder %s (another place: --evidence DIR)", dir);
 	serial = xasprintf("%s/serial.log", dir);
 	fd = open(serial, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
