@@ -268,11 +268,23 @@ static int run_check(const struct cli_common *common, const struct check_cli *cl
 	return r;
 }
 
+/* Options whose values are names from tables elsewhere. */
+static int check_words(const struct check_cli *cli, struct err *err)
+{
+	if (!engine_find(cli->engine))
+		return err_set(err, EINVAL, "--engine %s: there is only qemu", cli->engine);
+	if (cli->format && !image_format_find(cli->format))
+		return err_set(err, EINVAL, "--format %s: no such format", cli->format);
+	return 0;
+}
+
 static int check_command(const struct cli_common *common, void *opts, char **args)
 {
 	_auto_(check_report) struct check_report *report = NULL;
 	struct err err = {0};
 
+	if (check_words(opts, &err) < 0)
+		return cli_usage(common, &err);
 	if (run_check(common, opts, args, &report, &err) < 0)
 		return cli_error(&err);
 	if (common->json)

@@ -27,6 +27,7 @@ struct cli_common {
 	bool help, quiet, verbose, json;
 	char *debug;    /* areas */
 	char *progress; /* auto, none, bar, lines, fd:N */
+	const char *command;
 };
 extern const struct opt cli_common_opts[];
 
@@ -48,6 +49,8 @@ extern const struct command *const commands[]; /* NULL-terminated; in main.c */
 /* "wherry: TEXT" on standard error; returns the exit code that belongs to the error: 130 for
  * ECANCELED, 3 for ENOTSUP, else 1. */
 int cli_error(const struct err *err);
+/* The same for a wrong use that only the command could see; returns EXIT_USAGE. */
+int cli_usage(const struct cli_common *common, const struct err *err);
 /* "wherry: warning: TEXT" */
 void cli_warn(const char *fmt, ...) _printf_(1, 2);
 /* Prints the value (taken) as indented JSON to standard output. */

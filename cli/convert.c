@@ -171,6 +171,8 @@ static int run_stages(const struct cli_common *common, const struct convert_cli 
 	};
 	int r;
 
+	if (v2v_check_opts(&v, last, &err) < 0)
+		return cli_usage(common, &err);
 	r = last >= V2V_INSPECT ? choose_accel(o, &v, &probe, &err) : 0;
 	if (r >= 0)
 		r = v2v_new(&c, &v, &err);

@@ -6,6 +6,7 @@
 #include "formats/base/log.h"
 #include "formats/base/str.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -124,6 +125,28 @@ static int usage(const char *command, const char *text)
 	return EXIT_USAGE;
 }
 
+int cli_usage(const struct cli_common *common, const struct err *err)
+{
+	return usage(common->command, err->text);
+}
+
+/* NULL, or what is wrong with --progress HOW. */
+static char *check_progress(const char *how)
+{
+	static const char *const words[] = {"auto", "none", "bar", "lines"};
+	uint64_t fd;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!how || !strcmp(how, words[i]))
+			return NULL;
+	if (!starts_with(how, "fd:") || parse_u64(how + 3, 1023, &fd) < 0)
+		return xasprintf(
+			"--progress: '%s' is not one of auto, none, bar, lines, fd:N", how);
+	return fcntl((int)fd, F_GETFD) < 0
+		       ? xasprintf("--progress %s: there is no open file with that number", how)
+		       : NULL;
+}
+
 static int no_command(const char *name)
 {
 	_auto_(mem) char *text = NULL;
@@ -139,11 +162,13 @@ static int no_command(const char *name)
 
 static void catch_signals(void)
 {
-	struct sigaction sa = {.sa_handler = on_signal};
+	static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction sa = {.sa_handler = on_signal}, old;
 
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
+	/* Those that the caller ignores (nohup, a job in the background) stay ignored. */
+	for (size_t i = 0; i < ARRAY_SIZE(stops); i++)
+		if (!sigaction(stops[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(stops[i], &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
 	/* A limit on the size of files is an error of the write, which undoes what was begun. */
@@ -153,7 +178,8 @@ static void catch_signals(void)
 static int run(const struct command *c, char **argv)
 {
 	_Alignas(max_align_t) char fields[CLI_OPTS_MAX] = {0};
-	struct cli_common common = {0};
+	struct cli_common common = {.command = c->name};
+	_auto_(mem) char *wrong = NULL;
 	struct err err = {0};
 	char **args = NULL;
 	size_t n;
@@ -176,6 +202,11 @@ static int run(const struct command *c, char **argv)
 				: xasprintf("unexpected argument '%s'", args[c->max_args]);
 
 		r = usage(c->name, text);
+		goto out;
+	}
+	wrong = check_progress(common.progress);
+	if (wrong) {
+		r = usage(c->name, wrong);
 		goto out;
 	}
 	if (common.debug)

@@ -18,6 +18,8 @@ struct v2v_disk {
 	char *name;            /* emit: "web01-sda" */
 };
 
+struct stat;
+
 struct v2v_input {
 	struct v2v_mode mode;
 	/* 0..100: is this source mine? */
@@ -55,13 +57,14 @@ struct conversion {
 	const struct v2v_input *in;
 	const struct v2v_output *out;
 
-	struct ova *package;    /* open, input ova */
-	struct vmspec *source;  /* describe */
-	struct v2v_disk *disks; /* describe; source->n_disks of them */
-	struct guest *guest;    /* inspect */
-	struct facts *facts;    /* inspect */
-	struct plan *plan;      /* plan */
-	struct vmspec *target;  /* plan */
+	struct stat *identities; /* open: of the files named as sources */
+	struct ova *package;     /* open, input ova */
+	struct vmspec *source;   /* describe */
+	struct v2v_disk *disks;  /* describe; source->n_disks of them */
+	struct guest *guest;     /* inspect */
+	struct facts *facts;     /* inspect */
+	struct plan *plan;       /* plan */
+	struct vmspec *target;   /* plan */
 
 	char *name;                 /* describe: the new machine's, fit for file names */
 	struct staging staging;     /* overlay */

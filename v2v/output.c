@@ -103,9 +103,13 @@ static int check_space(struct conversion *c, struct err *err)
 	return 0;
 }
 
-/* Disks that have their final name though the machine they belong to is not complete. */
-static void remove_final_disks(struct conversion *c)
+/* Files that have their final name though the machine they belong to is not complete. */
+static void remove_final_files(struct conversion *c)
 {
+	_auto_(mem) char *report_name = xasprintf("%s.report.json", c->name);
+	_auto_(mem) char *report = final_path(c, report_name);
+
+	unlink(report);
 	for (unsigned i = 0; i < c->source->n_disks; i++) {
 		_auto_(mem) char *final = final_path(c, c->disks[i].name);
 
@@ -157,7 +161,7 @@ static int claim_names(struct conversion *c, struct err *err)
 	for (unsigned i = 0; i < c->source->n_disks; i++)
 		c->disks[i].name = disk_file_name(c->name, i);
 	if (is_renaming(&c->staging) && access(xml, F_OK))
-		remove_final_disks(c);
+		remove_final_files(c);
 	empty_folder(c->staging.fd);
 	for (unsigned i = 0; i < c->source->n_disks; i++) {
 		_auto_(mem) char *final = final_path(c, c->disks[i].name);
@@ -248,6 +252,9 @@ static int local_finish(struct conversion *c, struct err *err)
 	r = write_descriptions(c, xml_name, report_name, err);
 	if (r >= 0)
 		r = write_staged(c, "commit", "", err);
+	/* What is replaced is no result any more as soon as one of its files is another's. */
+	if (r >= 0 && c->opts.overwrite && unlink(c->output_path) && errno != ENOENT)
+		r = err_set_errno(err, errno, "cannot replace %s", c->output_path);
 	for (unsigned i = 0; r >= 0 && i < c->source->n_disks; i++)
 		r = put_in_place(c, c->disks[i].name, err);
 	if (r >= 0)
@@ -267,7 +274,7 @@ static void local_undo(struct conversion *c)
 	if (c->staging.fd < 0)
 		return;
 	if (is_renaming(&c->staging))
-		remove_final_disks(c);
+		remove_final_files(c);
 	staging_remove(c);
 }
 

@@ -7,12 +7,14 @@
 #include "formats/base/io.h"
 #include "formats/base/log.h"
 #include "formats/block/block_cow.h"
+#include "formats/image.h"
 #include "formats/ova/ova.h"
 #include "guestfix/facts.h"
 #include "guestfix/guest.h"
 #include "guestfix/plan.h"
 
 #include <fcntl.h>
+#include <jansson.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,12 +30,43 @@ void v2v_warn(struct conversion *c, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* What identifies the bytes of a source file, to notice that it was changed meanwhile. */
+static void file_identity(const char *path, struct stat *st)
+{
+	if (stat(path, st))
+		*st = (struct stat){0};
+}
+
 static int stage_open(struct conversion *c, struct err *err)
 {
-	strv_foreach (s, c->opts.sources)
-		if (access(*s, R_OK))
-			return err_set_errno(err, errno, "cannot open %s", *s);
+	c->identities = xcalloc(strv_len(c->opts.sources), sizeof(*c->identities));
+	for (size_t i = 0; c->opts.sources[i]; i++) {
+		if (access(c->opts.sources[i], R_OK))
+			return err_set_errno(err, errno, "cannot open %s", c->opts.sources[i]);
+		file_identity(c->opts.sources[i], &c->identities[i]);
+	}
 	return v2v_find_input(&c->opts, &c->in, err);
+}
+
+/* A file can have more names than a description can name. */
+static bool is_utf8(const char *s)
+{
+	json_t *j = json_string(s);
+
+	json_decref(j);
+	return j != NULL;
+}
+
+static int check_name(const char *name, struct err *err)
+{
+	if (!*name)
+		return err_set(err, EINVAL, "the source has no name; choose one with -on NAME");
+	if (name[0] == '.' || name[0] == '-' || strlen(name) > MAX_NAME || !is_utf8(name))
+		return err_set(err, EINVAL,
+			"'%.40s' cannot name files; choose another name with -on NAME "
+			"(UTF-8, at most %d bytes, no '.' or '-' at the beginning)",
+			name, MAX_NAME);
+	return 0;
 }
 
 /* Files are called after the machine, in folders that are the user's: letters a path can hold. */
@@ -45,13 +78,7 @@ static int set_name(struct conversion *c, struct err *err)
 	for (char *p = c->name; *p; p++)
 		if (*p == '/' || (unsigned char)*p < 0x20)
 			*p = '_';
-	if (!*c->name)
-		return err_set(err, EINVAL, "the source has no name; choose one with -on NAME");
-	if (c->name[0] == '.' || c->name[0] == '-' || strlen(c->name) > MAX_NAME)
-		return err_set(err, EINVAL,
-			"'%.40s' cannot name files; choose another name with -on NAME",
-			c->name);
-	return 0;
+	return check_name(c->name, err);
 }
 
 static int stage_describe(struct conversion *c, struct err *err)
@@ -123,29 +150,18 @@ static int stage_fix(struct conversion *c, struct err *err)
 	return r < 0 ? guest_explain(c->guest, r, err) : guest_close(c->guest, err);
 }
 
-/* What identifies the bytes of a source file, to notice that it was changed meanwhile. */
-static void file_identity(const char *path, struct stat *st)
-{
-	if (stat(path, st))
-		*st = (struct stat){0};
-}
-
 static int stage_copy(struct conversion *c, struct err *err)
 {
-	size_t n = strv_len(c->opts.sources);
-	_auto_(mem) struct stat *before = xcalloc(n, sizeof(*before));
-	int r;
+	int r = v2v_copy(c, err);
 
-	for (size_t i = 0; i < n; i++)
-		file_identity(c->opts.sources[i], &before[i]);
-	r = v2v_copy(c, err);
-	for (size_t i = 0; r >= 0 && i < n; i++) {
+	for (size_t i = 0; r >= 0 && c->opts.sources[i]; i++) {
+		const struct stat *before = &c->identities[i];
 		struct stat after;
 
 		file_identity(c->opts.sources[i], &after);
-		if (after.st_ino != before[i].st_ino || after.st_size != before[i].st_size ||
-			after.st_mtim.tv_sec != before[i].st_mtim.tv_sec ||
-			after.st_mtim.tv_nsec != before[i].st_mtim.tv_nsec)
+		if (after.st_ino != before->st_ino || after.st_size != before->st_size ||
+			after.st_mtim.tv_sec != before->st_mtim.tv_sec ||
+			after.st_mtim.tv_nsec != before->st_mtim.tv_nsec)
 			r = err_set(err, EIO,
 				"%s was changed by somebody else while it was converted",
 				c->opts.sources[i]);
@@ -190,6 +206,28 @@ const char *v2v_stage_name(enum v2v_stage s)
 const char *v2v_stage_label(enum v2v_stage s)
 {
 	return stages[s].label;
+}
+
+int v2v_check_opts(const struct v2v_opts *opts, enum v2v_stage last, struct err *err)
+{
+	struct target_map map = {opts->networks, opts->bridges, opts->macs};
+	const struct v2v_input *in;
+	const struct v2v_output *out;
+	int r = target_map_check(&map, err);
+
+	if (r >= 0 && opts->input)
+		r = v2v_find_input(opts, &in, err);
+	if (r >= 0 && opts->input_format && !image_format_find(opts->input_format))
+		r = err_set(err, EINVAL, "-if %s: no such format", opts->input_format);
+	if (r >= 0 && opts->name)
+		r = check_name(opts->name, err);
+	if (r < 0 || last < V2V_COPY)
+		return r;
+	r = v2v_find_output(opts, &out, err);
+	if (r >= 0 && last == V2V_CHECK && !out->needs_directory)
+		r = err_set(err, EINVAL, "--check: -o %s keeps nothing that could be booted",
+			out->mode.name);
+	return r;
 }
 
 int v2v_new(struct conversion **ret, const struct v2v_opts *opts, struct err *err)
@@ -239,6 +277,7 @@ static int run_stage(struct conversion *c, enum v2v_stage s, struct err *err)
 /* Is the result's place known and allowed? Asked before the long stages, not after them. */
 static int check_output(struct conversion *c, enum v2v_stage last, struct err *err)
 {
+	_auto_(mem) char *real = NULL;
 	struct stat st;
 	int r;
 
@@ -253,6 +292,11 @@ static int check_output(struct conversion *c, enum v2v_stage last, struct err *e
 		return err_set(err, ENOTDIR, "-os %s: not a folder", c->opts.directory);
 	if (access(c->opts.directory, W_OK))
 		return err_set_errno(err, errno, "-os %s", c->opts.directory);
+	real = realpath(c->opts.directory, NULL);
+	if (real && !is_utf8(real))
+		return err_set(err, EINVAL,
+			"-os %s: the name is not UTF-8, so a description cannot name files in it",
+			c->opts.directory);
 	return 0;
 }
 
@@ -336,6 +380,7 @@ void v2v_free(struct conversion *c)
 	if (c->staging.fd >= 0)
 		close(c->staging.fd);
 	free(c->staging.path);
+	free(c->identities);
 	free(c->name);
 	free(c->output_path);
 	free(c->report_path);

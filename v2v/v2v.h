@@ -86,6 +86,9 @@ const struct v2v_mode *v2v_output_mode(unsigned i);
 const char *v2v_stage_name(enum v2v_stage s);  /* "inspect" */
 const char *v2v_stage_label(enum v2v_stage s); /* "Inspecting the guest" */
 
+/* Can a conversion up to `last` take these options? EINVAL (a wrong use, nothing was looked at). */
+int v2v_check_opts(const struct v2v_opts *opts, enum v2v_stage last, struct err *err);
+
 /* Checks the options; everything in `opts` stays borrowed until v2v_free(). EINVAL. */
 int v2v_new(struct conversion **ret, const struct v2v_opts *opts, struct err *err);
 

@@ -88,9 +88,15 @@ static void systemds_targets_pass(void **state)
 		WATCH_TARGET_REACHED, "multi-user.target", "");
 	expect(LINUX "[  OK  ] Reached target Graphical Interface.\r\n", WATCH_TARGET_REACHED,
 		"Graphical Interface", "");
+}
+
+/* systemd says it when no job is left, in emergency mode as well, and before its shell speaks. */
+static void startup_finished_alone_does_not_pass(void **state)
+{
 	expect(LINUX
-		"systemd[1]: Startup finished in 1.8s (kernel) + 9.0s (userspace) = 10.9s.\n",
-		WATCH_TARGET_REACHED, "Startup finished", "");
+		"systemd[1]: Startup finished in 1.8s (kernel) + 9.0s (userspace) = 10.9s.\n"
+		"You are in emergency mode. After logging in, type \"journalctl -xb\"\n",
+		WATCH_EMERGENCY_MODE, "emergency mode", "");
 }
 
 static void earlier_targets_do_not_pass(void **state)
@@ -481,6 +487,7 @@ int main(void)
 		cmocka_unit_test(a_kernel_message_behind_the_prompt_does_not_hide_it),
 		cmocka_unit_test(other_texts_with_login_are_no_prompt),
 		cmocka_unit_test(systemds_targets_pass),
+		cmocka_unit_test(startup_finished_alone_does_not_pass),
 		cmocka_unit_test(earlier_targets_do_not_pass),
 		cmocka_unit_test(an_empty_disk_is_named),
 		cmocka_unit_test(ovmf_without_a_boot_option_is_named),

@@ -119,7 +119,6 @@ const struct watch_line_rule watch_line_rules[] = {
 	VERDICT(TARGET_REACHED, FROM_KERNEL, ANYWHERE, "Reached target ",
 		"Graphical Interface"),
 	VERDICT(TARGET_REACHED, FROM_KERNEL, ANYWHERE, "Reached target ", "graphical.target"),
-	VERDICT(TARGET_REACHED, FROM_KERNEL, ANYWHERE, "Startup finished in ", "(userspace)"),
 
 	/* firmware: SeaBIOS, OVMF, and what boot sectors without an active partition print */
 	VERDICT(NO_BOOTABLE_DEVICE, BEFORE_KERNEL, ANYWHERE, "No bootable device"),
