@@ -269,6 +269,13 @@ void print_summary(const struct conversion *c)
 		for (unsigned i = 0; i < target->n_disks; i++)
 			field("disk", target->disks[i].file);
 		field("report", v2v_report_path(c));
+		if (v2v_verified(c)) {
+			_auto_(mem) char *text =
+				xasprintf("%u of %u disks agree with the package's manifest",
+					v2v_verified(c), target->n_disks);
+
+			field("checksums", text);
+		}
 	}
 	if (v2v_check_report(c)) {
 		putchar('\n');

@@ -27,7 +27,8 @@ struct v2v_input {
 	/* Fills c->source and, for each of its disks, c->disks[].source. */
 	int (*describe)(struct conversion *c, struct err *err);
 	/* Proves disk i against what the source says of it (a manifest), beside the copy and in a
-	 * thread of its own; NULL = the source has nothing to prove with. */
+	 * thread of its own. 1: it agrees; 0: the source says nothing about it. NULL = the source
+	 * has nothing to prove with. */
 	int (*verify)(
 		struct conversion *c, unsigned i, const struct progress *p, struct err *err);
 };
@@ -73,6 +74,7 @@ struct conversion {
 	struct check_report *check; /* check */
 
 	uint64_t copied, holes; /* copy: bytes written, bytes known to be zero */
+	unsigned verified;      /* copy: disks whose checksum the source had, and that agree */
 	char **warnings;
 	double seconds[V2V_N_STAGES];
 	unsigned n_done; /* stages that ran */

@@ -92,6 +92,7 @@ static int copy_disk(
 	if (r >= 0)
 		r = block_flush(target, err);
 	r = verify_end(&verifier, r, err);
+	c->verified += r > 0;
 	c->copied += stats.written;
 	c->holes += stats.zeros + stats.holes;
 	return r < 0 ? err_prefix(err, "disk %u", i + 1) : 0;

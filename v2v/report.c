@@ -42,9 +42,10 @@ static json_t *output_json(const struct conversion *c)
 				       json_text(c->target->disks[i].file), "format",
 				       c->target->disks[i].format, "size",
 				       (json_int_t)c->target->disks[i].size));
-	return json_pack("{s:s, s:o, s:o, s:I, s:I}", "mode", c->out->mode.name, "description",
-		json_text(c->output_path), "disks", disks, "bytes_written",
-		(json_int_t)c->copied, "bytes_zero", (json_int_t)c->holes);
+	return json_pack("{s:s, s:o, s:o, s:I, s:I, s:i}", "mode", c->out->mode.name,
+		"description", json_text(c->output_path), "disks", disks, "bytes_written",
+		(json_int_t)c->copied, "bytes_zero", (json_int_t)c->holes, "disks_verified",
+		(int)c->verified);
 }
 
 json_t *v2v_report(const struct conversion *c)

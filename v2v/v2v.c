@@ -345,6 +345,11 @@ char *const *v2v_warnings(const struct conversion *c)
 	return c->warnings;
 }
 
+unsigned v2v_verified(const struct conversion *c)
+{
+	return c->verified;
+}
+
 double v2v_seconds(const struct conversion *c, enum v2v_stage s)
 {
 	return c->seconds[s];

@@ -106,6 +106,8 @@ const struct facts *v2v_facts(const struct conversion *c);
 const struct plan *v2v_plan(const struct conversion *c);
 const struct check_report *v2v_check_report(const struct conversion *c);
 char *const *v2v_warnings(const struct conversion *c);
+/* Disks whose bytes agree with a checksum that came with the source. */
+unsigned v2v_verified(const struct conversion *c);
 /* Seconds of a finished stage, else -1. */
 double v2v_seconds(const struct conversion *c, enum v2v_stage s);
 /* Path of the description that was written ("DIR/NAME.xml"). */
