@@ -43,7 +43,8 @@ def finish():
 
 def run(*args, timeout=1200, **kwargs):
     """The finished process, with its output as text."""
-    return subprocess.run(args, capture_output=True, text=True, timeout=timeout, check=False, **kwargs)
+    return subprocess.run(args, capture_output=True, encoding="utf-8", errors="replace",
+                          timeout=timeout, check=False, **kwargs)
 
 
 def wherry(*args, **kwargs):
