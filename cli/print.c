@@ -42,6 +42,17 @@ static void list(const char *title, char *const *items)
 	}
 }
 
+/* Warnings of the plan that were not among those of the inspection, which it has all. */
+static void list_new(const char *title, char *const *items, char *const *known)
+{
+	_auto_(strv) char **fresh = NULL;
+
+	strv_foreach (i, items)
+		if (!strv_has(known, *i))
+			strv_add(&fresh, *i);
+	list(title, fresh);
+}
+
 static void print_disk(const struct vm_disk *d, unsigned i)
 {
 	_auto_(mem) char *name = xasprintf("disk %u", i + 1);
@@ -162,7 +173,7 @@ void print_plan(const struct conversion *c)
 	print_edits(p, true);
 	print_spec("Target", v2v_target(c));
 	list("Could not be kept", v2v_target(c)->losses);
-	list("Warnings about the edits", p->warnings);
+	list_new("Warnings about the edits", p->warnings, v2v_facts(c)->warnings);
 	list("To do by hand", p->todo);
 }
 
@@ -260,7 +271,7 @@ void print_summary(const struct conversion *c)
 	list("Could not be kept", target->losses);
 	list("Warnings", v2v_warnings(c));
 	list("Noticed in the guest", v2v_facts(c)->warnings);
-	list("Warnings about the edits", p->warnings);
+	list_new("Warnings about the edits", p->warnings, v2v_facts(c)->warnings);
 	list("To do by hand", p->todo);
 	print_times(c);
 	if (v2v_output_path(c)) {

@@ -111,6 +111,20 @@ static int launch(struct guest *g, const struct guest_open *how, bool quick, str
 	return r;
 }
 
+/* Sockets and their folder. Once the appliance runs, it has all of its connections; removed then,
+ * nothing of ours is left behind when this process is killed. */
+static void remove_folder(struct guest *g)
+{
+	for (size_t i = 0; g->dir && i < g->n_disks; i++) {
+		_auto_(mem) char *path = xasprintf("%s/%zu", g->dir, i);
+
+		unlink(path);
+	}
+	if (g->dir)
+		rmdir(g->dir);
+	free(STEAL(g->dir));
+}
+
 int guest_open(struct guest **ret, struct block *const *disks, size_t n,
 	const struct guest_open *how, struct err *err)
 {
@@ -141,6 +155,7 @@ int guest_open(struct guest **ret, struct block *const *disks, size_t n,
 			*err = quick;
 		return r;
 	}
+	remove_folder(g);
 	g->times.launch = io_now() - start;
 	*ret = STEAL(g);
 	return 0;
@@ -206,15 +221,9 @@ void guest_free(struct guest *g)
 		return;
 	if (g->g)
 		guestfs_close(g->g);
-	for (size_t i = 0; i < g->n_disks; i++) {
-		_auto_(mem) char *path = xasprintf("%s/%zu", g->dir, i);
-
+	for (size_t i = 0; i < g->n_disks; i++)
 		nbd_server_free(g->servers[i]);
-		unlink(path);
-	}
-	if (g->dir)
-		rmdir(g->dir);
-	free(g->dir);
+	remove_folder(g);
 	free(g->root);
 	strv_free(g->mounted);
 	free(g);

@@ -110,8 +110,9 @@ static int take_stat(struct guest *g, struct guestfs_statns *s, const char *path
 	if (!s) {
 		int code = guestfs_last_errno(g->g);
 
-		/* ELOOP: a link to itself leads nowhere, like one to a missing file. */
-		if (code == ENOENT || code == ENOTDIR || code == ELOOP)
+		/* ELOOP: a link to itself leads nowhere, like one to a missing file; and no file
+		 * has a name that is too long. */
+		if (code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENAMETOOLONG)
 			return 0;
 		return guest_error(g, err, "%s", path);
 	}

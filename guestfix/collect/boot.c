@@ -74,11 +74,9 @@ static int collect_initrd(struct facts_kernel *k, struct guest *g, struct err *e
 	if (r < 0)
 		return r;
 	k->initrd_size = st.size;
-	r = guest_read(g, k->initrd_path, FACTS_MAX_INITRD, &bytes, &len, err);
-	if (r < 0)
-		return r;
 	/* A damaged one is the guest's affair: its kernel cannot be helped, others can. */
-	if (initrd_parse(&k->initrd, bytes, len, &e) < 0)
+	if (guest_read(g, k->initrd_path, FACTS_MAX_INITRD, &bytes, &len, &e) < 0 ||
+		initrd_parse(&k->initrd, bytes, len, &e) < 0)
 		k->initrd_error = xstrdup(e.text);
 	return 0;
 }

@@ -17,6 +17,7 @@ struct system {
 
 #define MAX_SYSTEMS 16
 #define MAX_MOUNTS  64
+#define MAX_PATH    4095 /* PATH_MAX of Linux, without its NUL */
 
 struct search {
 	struct facts *f;
@@ -270,8 +271,10 @@ static unsigned parse_fstab(
 
 		while (words < 4 && text_word(&line, &at, &word[words]))
 			words++;
-		if (words < 3 || word[0].s[0] == '#' || word[1].s[0] != '/' ||
-			word[1].len < 2 || memmem(word[1].s, word[1].len, "..", 2))
+		/* A blank written as \040 is in no path that matters here. */
+		if (words < 3 || memchr(word[1].s, '\\', word[1].len) || word[0].s[0] == '#' ||
+			word[1].s[0] != '/' || word[1].len < 2 || word[1].len > MAX_PATH ||
+			memmem(word[1].s, word[1].len, "..", 2))
 			continue;
 		device = span_dup(word[0]);
 		volume = facts_find_volume(f, device);

@@ -83,6 +83,9 @@ char **initramfs_wanted_files(const struct facts_kernel *k)
 
 /* ---- the segment ---- */
 
+/* Bytes of a segment before it is packed. Modules and indexes of a large kernel have about 10 MB. */
+#define SEGMENT_MAX (32 * 1024 * 1024)
+
 struct segment {
 	struct rules *r;
 	const struct facts_kernel *k;
@@ -128,6 +131,10 @@ static int add_unpacked(
 	r = unpack_all(c, file->data, file->len, FACTS_MAX_MODULE, &data, &len, err);
 	if (r < 0)
 		return err_prefix(err, "%s", file->path);
+	if (len > SEGMENT_MAX - MIN(s->cpio.out.len, (size_t)SEGMENT_MAX))
+		return err_set(err, EINVAL,
+			"%s: with it more than the %d bytes of modules allowed", file->path,
+			SEGMENT_MAX);
 	add(s, path, 0644, data, len);
 	return 0;
 }
@@ -320,10 +327,13 @@ int rule_initramfs(struct rules *r, struct err *err)
 {
 	for (size_t i = 0; i < r->f->n_kernels; i++) {
 		const struct facts_kernel *k = &r->f->kernels[i];
-		int x = k->initrd ? plan_kernel(r, k, err) : 0;
+		struct err e = {0};
+		int x = k->initrd ? plan_kernel(r, k, &e) : 0;
 
-		if (x < 0)
-			return x;
+		if (x < 0 && k == rules_default_kernel(r->f))
+			return err_pass(err, &e);
+		if (x < 0) /* the guest starts without it */
+			rules_warn(r, "kernel %s cannot start on KVM: %s", k->version, e.text);
 	}
 	return check_space(r, err);
 }

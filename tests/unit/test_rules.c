@@ -365,6 +365,60 @@ static void packed_modules_are_unpacked_for_an_initramfs_with_plain_ones(void **
 	model_done(&m);
 }
 
+/* A kernel whose only module, gzip of 40 MB of zeros, is not in its initramfs. */
+static void add_bomb(struct facts_kernel *k)
+{
+	static const char *const entries[] = {
+		"bin/kmod", "lib/modules/6.1.0-1/k/sd_mod.ko", NULL};
+	struct model m = {0};
+	struct cpio c = {.out = STR_INIT};
+	char *zeros = xcalloc(1, 40 * MiB);
+	struct facts f = {.kernels = k, .n_kernels = 1};
+	void *gz;
+	size_t len;
+
+	str_addn(&c.out, zeros, 40 * MiB);
+	free(zeros);
+	assert_ok(cpio_finish(&c, INITRD_GZIP, &gz, &len, &err));
+	m.f = &f;
+	model_initrd(&m, entries);
+	free(k->modules_dep);
+	k->modules_dep = xstrdup("k/virtio_pci.ko.gz:\nk/virtio_blk.ko.gz:\n");
+	facts_kernel_add_file(k, "k/virtio_pci.ko.gz", gz, len);
+	facts_kernel_add_file(k, "k/virtio_blk.ko.gz", gz, len);
+	free(gz);
+}
+
+static void modules_that_unpack_to_too_much_are_refused(void **state)
+{
+	struct plan *p = NULL;
+	struct model m;
+
+	model_init(&m);
+	add_bomb(&m.f->kernels[0]);
+	assert_fails(
+		guestfix_plan(&p, m.f, NULL, NULL, &err), EINVAL, "bytes of modules allowed");
+	model_done(&m);
+}
+
+static void a_kernel_that_is_not_the_default_fails_alone(void **state)
+{
+	struct facts_kernel *old;
+	struct model m;
+
+	model_init(&m);
+	old = facts_add_kernel(m.f);
+	old->version = xstrdup("6.1.0-1");
+	old->module_dir = xstrdup("/lib/modules/6.1.0-1");
+	old->initrd_path = xstrdup("/boot/initrd.img-old");
+	add_bomb(old);
+	model_plan(&m);
+	assert_non_null(model_edit(&m, "/boot/initrd.img-6.1.0-1"));
+	assert_null(model_edit(&m, "/boot/initrd.img-old"));
+	assert_true(says(m.p->warnings, "cannot start on KVM: /boot/initrd.img-old"));
+	model_done(&m);
+}
+
 static void the_segment_is_packed_like_the_initramfs(void **state)
 {
 	static const struct {
@@ -723,6 +777,8 @@ int main(void)
 		cmocka_unit_test(an_initramfs_that_has_everything_is_left_alone),
 		cmocka_unit_test(built_in_drivers_need_nothing),
 		cmocka_unit_test(packed_modules_are_unpacked_for_an_initramfs_with_plain_ones),
+		cmocka_unit_test(modules_that_unpack_to_too_much_are_refused),
+		cmocka_unit_test(a_kernel_that_is_not_the_default_fails_alone),
 		cmocka_unit_test(the_segment_is_packed_like_the_initramfs),
 		cmocka_unit_test(a_full_boot_file_system_is_refused_with_numbers),
 		cmocka_unit_test(the_modules_are_listed_once_for_the_next_initramfs),
