@@ -38,21 +38,22 @@ int target_map_check(const struct target_map *map, struct err *err)
 	return 0;
 }
 
-/* The new name for `old` in a list of "old:new" (wins) or "new"; NULL if the list is silent. */
+/* The new name in an entry "old:new" for this name, or with old NULL in an entry "new" for all; the
+ * last one wins. NULL = there is none. */
 static const char *map_name(char *const *list, const char *old)
 {
-	const char *any = NULL;
+	const char *found = NULL;
 
 	strv_foreach (m, list) {
 		const char *colon = strchr(*m, ':');
 
-		if (!colon)
-			any = *m;
-		else if (old && strlen(old) == (size_t)(colon - *m) &&
+		if (!old && !colon)
+			found = *m;
+		else if (old && colon && strlen(old) == (size_t)(colon - *m) &&
 			 !strncmp(old, *m, (size_t)(colon - *m)))
-			return colon + 1;
+			found = colon + 1;
 	}
-	return any;
+	return found;
 }
 
 static void connect(struct vm_nic *nic, const char *name, bool bridge)
@@ -78,9 +79,14 @@ static void map_nic(struct vm_nic *nic, const struct target_map *map)
 			connect(nic, to + strlen("bridge:"), true);
 		return;
 	}
-	if ((to = map_name(map->bridges, nic->network)))
+	/* What names the network wins over what is for all. */
+	if (nic->network && (to = map_name(map->bridges, nic->network)))
 		connect(nic, to, true);
-	else if ((to = map_name(map->networks, nic->network)))
+	else if (nic->network && (to = map_name(map->networks, nic->network)))
+		connect(nic, to, false);
+	else if ((to = map_name(map->bridges, NULL)))
+		connect(nic, to, true);
+	else if ((to = map_name(map->networks, NULL)))
 		connect(nic, to, false);
 	else if (!nic->network)
 		connect(nic, "default", false);

@@ -154,6 +154,8 @@ static void cards_keep_their_networks_unless_mapped(void **state)
 		planned(&plan, &(struct target_map){.networks = networks});
 	_auto_(vmspec) struct vmspec *bridged =
 		planned(&plan, &(struct target_map){.bridges = bridges});
+	_auto_(vmspec) struct vmspec *both =
+		planned(&plan, &(struct target_map){.networks = networks, .bridges = bridges});
 	_auto_(vmspec) struct vmspec *by_mac =
 		planned(&plan, &(struct target_map){.bridges = bridges, .macs = macs});
 
@@ -162,6 +164,9 @@ static void cards_keep_their_networks_unless_mapped(void **state)
 	assert_string_equal(plain->nics[0].mac, "00:50:56:00:00:00");
 	assert_string_equal(named->nics[0].network, "VM Network");
 	assert_string_equal(named->nics[1].network, "san");
+	assert_string_equal(both->nics[0].network, "br0");
+	assert_string_equal(both->nics[1].network, "san"); /* named beats for all */
+	assert_false(both->nics[1].bridge);
 	assert_string_equal(bridged->nics[0].network, "br0");
 	assert_true(bridged->nics[0].bridge);
 	assert_string_equal(by_mac->nics[1].network, "by-address");
