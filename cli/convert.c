@@ -112,7 +112,7 @@ static int choose_accel(const struct convert_cli *o, struct v2v_opts *v,
 	v->kvm_usable = probe->verdict == KVM_USABLE;
 	v->kvm_why = probe->why;
 	if (o->accel && !strcmp(o->accel, "kvm") && !v->kvm_usable)
-		return err_set(err, ENOTSUP, "--accel kvm: %s", probe->why);
+		return err_set(err, EIO, "--accel kvm: %s", probe->why);
 	return 0;
 }
 
@@ -136,6 +136,15 @@ static int print_result(const struct conversion *c, const struct cli_common *com
 	if (last >= V2V_COPY && !print_is_virtio(v2v_target(c)))
 		return EXIT_EMULATED;
 	return EXIT_DONE;
+}
+
+/* The result is complete, but the boot check could not be done. */
+static int not_proven(const struct conversion *c, const struct err *err)
+{
+	int r = cli_error(err);
+
+	cli_warn("the converted machine is kept, not proven: %s", v2v_output_path(c));
+	return r == EXIT_INTERRUPTED ? r : EXIT_BOOT;
 }
 
 /* The stages up to `last`, then what they found. */
@@ -179,6 +188,8 @@ static int run_stages(const struct cli_common *common, const struct convert_cli 
 	if (r >= 0)
 		r = v2v_run(c, last, &err);
 	show_clear(show);
+	if (r < 0 && c && v2v_seconds(c, V2V_EMIT) >= 0)
+		return not_proven(c, &err);
 	if (r < 0)
 		return cli_error(&err);
 	return print_result(c, common, o, last);
