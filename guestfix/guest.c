@@ -8,7 +8,11 @@
 #include "guestfix/appliance/appliance.h"
 #include "guestfix/guest_impl.h"
 
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+/* Room that libguestfs's appliance takes, about. */
+#define APPLIANCE_SIZE (512 * MiB)
 
 static void log_line(guestfs_h *h, void *opaque, uint64_t event, int handle, int flags,
 	const char *buf, size_t len, const uint64_t *array, size_t array_len)
@@ -83,6 +87,19 @@ static int configure(struct guest *g, const struct guest_open *how, struct err *
 	return 0;
 }
 
+/* The usual reason why an appliance cannot be built. */
+static void explain_launch(struct guest *g, struct err *err)
+{
+	_auto_(mem) char *dir = guestfs_get_cachedir(g->g);
+	struct statvfs st;
+	char size[32];
+
+	if (!dir || statvfs(dir, &st) || (uint64_t)st.f_bavail * st.f_frsize >= APPLIANCE_SIZE)
+		return;
+	err_prefix(err, "%s, where libguestfs keeps its appliance, has only %s free", dir,
+		format_size(size, sizeof(size), (uint64_t)st.f_bavail * st.f_frsize));
+}
+
 /* Creates the handle and launches it, with the quick appliance (appliance.h) or the ordinary one. */
 static int launch(struct guest *g, const struct guest_open *how, bool quick, struct err *err)
 {
@@ -102,6 +119,7 @@ static int launch(struct guest *g, const struct guest_open *how, bool quick, str
 		guest_error(g, err, "libguestfs: the appliance does not start");
 		if (err)
 			err->code = EIO;
+		explain_launch(g, err);
 		r = -EIO;
 	}
 	if (r < 0) {
