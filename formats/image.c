@@ -9,11 +9,13 @@
 
 extern const struct image_format image_qcow2;
 extern const struct image_format image_raw;
+extern const struct image_format image_vhd;
 extern const struct image_format image_vmdk;
 
 const struct image_format *const image_formats[] = {
 	&image_qcow2,
 	&image_vmdk,
+	&image_vhd,
 	&image_raw,
 	NULL,
 };
@@ -35,7 +37,6 @@ static const struct {
 	size_t len;
 } foreign[] = {
 	{"a VHDX image", 0, "vhdxfile", 8},
-	{"a VHD image", 0, "conectix", 8},
 	{"a VDI image", 64, "\x7f\x10\xda\xbe", 4},
 	{"a QED image", 0, "QED", 4},
 	{"a Parallels image", 0, "WithoutFreeSpace", 16},
@@ -67,6 +68,27 @@ static int check_raw(const struct block *file, const uint8_t *head, size_t len, 
 	return 0;
 }
 
+/* The row that claims the file by its end, if any. */
+static int probe_end(struct block *file, const struct image_format **ret, struct err *err)
+{
+	uint8_t tail[IMAGE_PROBE_END];
+	size_t len = MIN((uint64_t)sizeof(tail), file->size);
+	int best = 0, r = block_pread(file, tail, len, file->size - len, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; image_formats[i]; i++) {
+		const struct image_format *f = image_formats[i];
+		int score = f->probe_end ? f->probe_end(tail, len, file->size) : 0;
+
+		if (score > best) {
+			*ret = f;
+			best = score;
+		}
+	}
+	return best;
+}
+
 int image_probe(struct block *file, const struct image_format **ret, struct err *err)
 {
 	uint8_t head[IMAGE_PROBE_LEN];
@@ -86,6 +108,10 @@ int image_probe(struct block *file, const struct image_format **ret, struct err 
 			best_score = score;
 		}
 	}
+	if (!best_score)
+		best_score = probe_end(file, &best, err);
+	if (best_score < 0)
+		return best_score;
 	*ret = best;
 	return best_score ? 0 : check_raw(file, head, len, err);
 }

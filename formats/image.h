@@ -4,7 +4,7 @@
  * that differs between formats hangs off it.
  *
  * A format is named by the user or by trusted metadata (the OVF's disk section), or it is
- * probed from the first bytes; what no format claims is raw, unless it is known to be something
+ * probed from the first bytes, then the last; what no format claims is raw, unless it is known to be something
  * else (a VHDX image, a tar archive), which is refused. A raw disk's first bytes are its
  * guest's to choose, so it can pose as anything when probed: whoever knows the format says it,
  * and formats open no other file by name unless they are given a folder for it.
@@ -42,6 +42,10 @@ struct image_format {
 	/* 0..100 from the first `len` (<= IMAGE_PROBE_LEN) bytes; `size` is the file's. */
 	int (*probe)(const uint8_t *head, size_t len, uint64_t size);
 
+	/* The same from the last `len` (<= IMAGE_PROBE_END) bytes, for formats that begin with the
+	 * guest's own; asked only when no probe() says more than 0. May be NULL. */
+	int (*probe_end)(const uint8_t *tail, size_t len, uint64_t size);
+
 	/* A block with the guest's bytes over the file's bytes. Takes `take_file` on success.
 	 */
 	int (*open)(struct block **ret, struct block *take_file, const struct image_open *how,
@@ -54,6 +58,7 @@ struct image_format {
 };
 
 #define IMAGE_PROBE_LEN 4096
+#define IMAGE_PROBE_END 512
 
 /* NULL-terminated. */
 extern const struct image_format *const image_formats[];

@@ -69,7 +69,8 @@ static int disk_claims(const char *path)
 /* "dir/web01-sda.vmdk" -> "web01": what to call a machine that is only a disk. */
 static char *name_of_image(const char *path)
 {
-	static const char *const suffixes[] = {".img", ".qcow2", ".raw", ".vmdk", "-sda"};
+	static const char *const suffixes[] = {
+		".img", ".qcow2", ".raw", ".vhd", ".vmdk", "-sda"};
 	_auto_(mem) char *copy = xstrdup(path);
 	char *name = xstrdup(basename(copy));
 
