@@ -4,8 +4,10 @@
 
 #include "formats/base/alloc.h"
 #include "formats/base/bytes.h"
+#include "formats/block/block_concat.h"
 #include "formats/block/block_fault.h"
 #include "formats/block/block_mem.h"
+#include "formats/block/block_null.h"
 #include "formats/vhd/vhd.h"
 #include "tests/support/mkvhd.h"
 
@@ -201,6 +203,26 @@ static void a_sector_that_the_bitmap_calls_unwritten_is_zeros(void **state)
 	memset(buf, 1, sizeof(buf));
 	assert_ok(block_pread(b, buf, 20, 2 * BLOCK + 3 * SECTOR - 10, &err));
 	assert_true(bytes_are_zero(buf, 10));
+	block_free(b);
+	mkvhd_free(&f);
+}
+
+static void a_bitmap_without_its_last_bit_counts_each_time(void **state)
+{
+	struct mkvhd_file f = make(&(struct mkvhd){0});
+	size_t at = (size_t)entry(&f, 3) * SECTOR;
+	uint8_t buf[BLOCK];
+	struct block *b = NULL;
+	struct err err = {0};
+
+	f.bytes[at] = 0xfe;
+	assert_ok(open_file(&b, &f, false, &err));
+	for (unsigned i = 0; i < 3; i++) {
+		memset(buf, 1, sizeof(buf));
+		assert_ok(block_pread(b, buf, BLOCK, 3 * BLOCK, &err));
+		assert_int_equal(le32_load(buf + 6 * SECTOR), 31);
+		assert_true(bytes_are_zero(buf + 7 * SECTOR, SECTOR));
+	}
 	block_free(b);
 	mkvhd_free(&f);
 }
@@ -449,6 +471,23 @@ static void each_hostile_table_entry_is_refused_by_name(void **state)
 	}
 }
 
+/* In a file of 3 TiB there is something at the last sectors that an entry can name. */
+static void the_largest_entry_is_not_taken_for_a_hole(void **state)
+{
+	struct mkvhd_file f = make(&(struct mkvhd){0});
+	struct block *parts[3] = {0}, *file = NULL, *b = NULL;
+	struct err err = {0};
+
+	put_entry(&f, 7, UINT32_MAX - 1);
+	parts[0] = block_mem_from(f.bytes, f.footer, "head");
+	parts[1] = block_null_new(3 * TiB, "middle");
+	parts[2] = block_mem_from(f.bytes + f.footer, SECTOR, "end");
+	assert_ok(block_concat_new(&file, parts, ARRAY_SIZE(parts), "vm.vhd", &err));
+	assert_fails(image_vhd.open(&b, file, NULL, &err), EINVAL, "block 7 ");
+	block_free(file);
+	mkvhd_free(&f);
+}
+
 static void a_block_that_reaches_into_the_footer_is_refused(void **state)
 {
 	struct mkvhd_file f = make(&(struct mkvhd){0});
@@ -575,6 +614,7 @@ int main(void)
 		cmocka_unit_test(every_way_to_write_one_is_read),
 		cmocka_unit_test(the_size_is_what_the_writer_means),
 		cmocka_unit_test(a_sector_that_the_bitmap_calls_unwritten_is_zeros),
+		cmocka_unit_test(a_bitmap_without_its_last_bit_counts_each_time),
 		cmocka_unit_test(holes_are_extents),
 		cmocka_unit_test(a_fixed_disk_is_recognised_by_its_end),
 		cmocka_unit_test(a_damaged_footer_is_recovered_from_the_other),
@@ -586,6 +626,7 @@ int main(void)
 		cmocka_unit_test(footers_that_contradict_each_other_are_refused),
 		cmocka_unit_test(too_many_blocks_are_refused),
 		cmocka_unit_test(each_hostile_table_entry_is_refused_by_name),
+		cmocka_unit_test(the_largest_entry_is_not_taken_for_a_hole),
 		cmocka_unit_test(a_block_that_reaches_into_the_footer_is_refused),
 		cmocka_unit_test(blocks_that_overlap_are_refused),
 		cmocka_unit_test(a_file_cut_at_any_byte_is_never_read_wrongly),
