@@ -13,7 +13,8 @@
  * The bitmap counts: a sector that was not written reads as zeros whatever lies in the file there.
  * XenServer keeps VHDs on volumes that it does not clear, where that is what somebody else left.
  *
- * Memory: five bytes a block (5 MiB for 2 TiB in blocks of 2 MiB). Threads: any.
+ * Memory: five bytes a block (5 MiB for 2 TiB in blocks of 2 MiB), and eight more while a table is
+ * checked whose blocks are in no order. Threads: any.
  */
 #pragma once
 
