@@ -10,10 +10,12 @@
 extern const struct image_format image_qcow2;
 extern const struct image_format image_raw;
 extern const struct image_format image_vhd;
+extern const struct image_format image_vhdx;
 extern const struct image_format image_vmdk;
 
 const struct image_format *const image_formats[] = {
 	&image_qcow2,
+	&image_vhdx,
 	&image_vmdk,
 	&image_vhd,
 	&image_raw,
@@ -36,7 +38,6 @@ static const struct {
 	const char *magic;
 	size_t len;
 } foreign[] = {
-	{"a VHDX image", 0, "vhdxfile", 8},
 	{"a VDI image", 64, "\x7f\x10\xda\xbe", 4},
 	{"a QED image", 0, "QED", 4},
 	{"a Parallels image", 0, "WithoutFreeSpace", 16},

@@ -4,8 +4,8 @@
  * that differs between formats hangs off it.
  *
  * A format is named by the user or by trusted metadata (the OVF's disk section), or it is
- * probed from the first bytes, then the last; what no format claims is raw, unless it is known to be something
- * else (a VHDX image, a tar archive), which is refused. A raw disk's first bytes are its
+ * probed from the first bytes, then the last; what no format claims is raw, unless it is known
+ * to be something else (a VDI image, a tar archive), which is refused. A raw disk's first bytes are its
  * guest's to choose, so it can pose as anything when probed: whoever knows the format says it,
  * and formats open no other file by name unless they are given a folder for it.
  *
