@@ -2,9 +2,12 @@
 /* image: the table of formats, and finding the right row. */
 #include "formats/image.h"
 
+#include "formats/base/alloc.h"
 #include "formats/block/block_file.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 extern const struct image_format image_qcow2;
@@ -123,6 +126,40 @@ static int find(const char *name, const struct image_format **ret, struct err *e
 	return *ret ? 0 : err_set(err, EINVAL, "no image format is named \"%s\"", name);
 }
 
+/* Does the path end with one of the format's suffixes? */
+static bool has_suffix(const char *path, const struct image_format *f)
+{
+	const char *dot = strrchr(path, '.');
+	size_t len = dot ? strlen(dot + 1) : 0, n;
+
+	for (const char *s = f->suffixes; len && s && *s; s += n + (s[n] == ',')) {
+		n = strcspn(s, ",");
+		if (n == len && !strncasecmp(s, dot + 1, n))
+			return true;
+	}
+	return false;
+}
+
+/* Opens with the folder of `path` for names in the image, unless the caller gave another. */
+static int open_in_folder(struct block **ret, struct block *take_file,
+	const struct image_format *f, const char *path, bool trusted,
+	const struct image_open *how, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	_auto_(mem) char *folder =
+		slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+	_auto_(fd) int fd = -1;
+	struct image_open h = *how;
+
+	if (f->files && trusted && h.dirfd < 1) {
+		fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return err_set_errno(err, errno, "cannot open the folder %s", folder);
+		h.dirfd = fd;
+	}
+	return f->open(ret, take_file, &h, err);
+}
+
 int image_open(struct block **ret, const char *path, const char *format,
 	const struct image_open *how, const struct image_format **ret_format, struct err *err)
 {
@@ -141,7 +178,7 @@ int image_open(struct block **ret, const char *path, const char *format,
 	if (h->write && !(f->can & IMAGE_CAN_WRITE))
 		return err_set(err, ENOTSUP, "%s: images of format %s are not written in place",
 			path, f->name);
-	r = f->open(ret, file, h, err);
+	r = open_in_folder(ret, file, f, path, format || has_suffix(path, f), h, err);
 	if (r < 0)
 		return r;
 	STEAL(file);

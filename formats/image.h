@@ -20,7 +20,8 @@
 struct image_open {
 	bool write;      /* open for writing in place */
 	bool damaged_ok; /* fill lost ranges with zeros instead of refusing */
-	int dirfd; /* folder that names inside the image are relative to; 0 or -1 = none */
+	int dirfd;       /* folder that names inside the image are relative to; 0 or -1 = none.
+		      image_open() fills it, see there. Borrowed while opening */
 };
 
 /* How to create. */
@@ -51,6 +52,10 @@ struct image_format {
 	int (*open)(struct block **ret, struct block *take_file, const struct image_open *how,
 		struct err *err);
 
+	/* Adds to the list the names of the other files that the image's bytes are in, relative to
+	 * the image's folder, after it was opened. NULL: there are none ever. */
+	int (*files)(char ***list, struct block *file, struct err *err);
+
 	/* A new image in `take_file` (empty, writable); the returned block is writable and its
 	 * metadata is complete after block_flush(). */
 	int (*create)(struct block **ret, struct block *take_file,
@@ -73,6 +78,10 @@ int image_probe(struct block *file, const struct image_format **ret, struct err 
 /*
  * Opens the image file at `path`. `format` NULL = probe. *ret is read-only unless how->write.
  * `how` NULL = all zero. *ret_format (may be NULL) says what it was.
+ *
+ * Without how->dirfd, the image may name files in the folder of `path` (and below), if its format
+ * was named or its name ends as the format's do. Bytes alone are not believed: a guest can write
+ * a descriptor into its raw disk, which must not open other disks beside it.
  */
 int image_open(struct block **ret, const char *path, const char *format,
 	const struct image_open *how, const struct image_format **ret_format, struct err *err);

@@ -6,6 +6,7 @@
 #include "formats/base/bytes.h"
 #include "formats/base/log.h"
 #include "formats/vmdk/vmdk_desc.h"
+#include "formats/vmdk/vmdk_extents.h"
 #include "formats/vmdk/vmdk_sparse.h"
 
 #include <inttypes.h>
@@ -14,28 +15,7 @@
 #define COWD_MAGIC     "COWD"
 #define SESPARSE_MAGIC UINT64_C(0x00000000cafebabe)
 
-#define SNAPSHOT_ADVICE                                                                        \
-	"a snapshot of ESX: consolidate the snapshots in VMware, or export the machine as OVA"
-
-/* What the extent types that are not read are, and what helps. */
-static const struct {
-	enum vmdk_extent_type type;
-	const char *what;
-} refusals[] = {
-	{VMDK_EXTENT_FLAT,
-		"a raw disk described by a small text: give the -flat or -f001 file as raw, or "
-		"export the machine as OVA"},
-	{VMDK_EXTENT_VMFS,
-		"a raw disk described by a small text: give the -flat file as raw, or export the "
-		"machine as OVA"},
-	{VMDK_EXTENT_ZERO, "a range of zeros beside other extents: export the machine as OVA"},
-	{VMDK_EXTENT_VMFSSPARSE, SNAPSHOT_ADVICE},
-	{VMDK_EXTENT_SESPARSE, SNAPSHOT_ADVICE},
-	{VMDK_EXTENT_VMFSRDM,
-		"a mapping of a device of the ESX host, which holds the data: copy the device"},
-	{VMDK_EXTENT_VMFSRAW,
-		"a mapping of a device of the ESX host, which holds the data: copy the device"},
-};
+#define SNAPSHOT_ADVICE "consolidate the snapshots in VMware, or export the machine as OVA"
 
 static int vmdk_probe(const uint8_t *head, size_t len, uint64_t size)
 {
@@ -49,45 +29,35 @@ static int vmdk_probe(const uint8_t *head, size_t len, uint64_t size)
 	return 0;
 }
 
-static int check_whole(const struct vmdk_desc *d, struct err *err)
+/* The disk of a descriptor whose data is elsewhere. On success takes `file`, of which nothing is
+ * needed any more. */
+static int open_separate(struct block **ret, const struct vmdk_desc *d, struct block *file,
+	const struct image_open *how, struct err *err)
 {
-	if (d->parent_cid != VMDK_NO_PARENT)
-		return err_set(err, ENOTSUP,
-			"a snapshot (parentCID %08" PRIx32
-			"%s%.200s): its parent holds the rest; consolidate the snapshots in VMware, "
-			"or export the machine as OVA",
-			d->parent_cid, d->parent_file ? ", parent " : "",
-			d->parent_file ? d->parent_file : "");
-	for (size_t i = 0; i < d->extent_count; i++)
-		for (size_t k = 0; k < ARRAY_SIZE(refusals); k++)
-			if (d->extents[i].type == refusals[k].type)
-				return err_set(err, ENOTSUP,
-					"createType %s, extent %zu of type %s is not read: %s",
-					d->create_type ? d->create_type : "(none)", i + 1,
-					vmdk_extent_type_name(d->extents[i].type),
-					refusals[k].what);
+	int r = vmdk_extents_supported(d, err);
+
+	if (r >= 0)
+		r = vmdk_extents_open(ret, d, how->dirfd, how->damaged_ok, file->label, err);
+	if (r < 0)
+		return r;
+	log_debug("vmdk", "%s: %s, %" PRIu64 " sectors in %zu extents", file->label,
+		d->create_type ? d->create_type : "?", d->sectors, d->extent_count);
+	block_free(file);
 	return 0;
 }
 
-static int refuse_pieces(const struct vmdk_desc *d, struct err *err)
+/* The descriptor in a file of its own. */
+static int read_separate(struct vmdk_desc **ret, struct block *file, struct err *err)
 {
-	return err_set(err, ENOTSUP,
-		"createType %s, a disk in %zu other files (the first is \"%.200s\") is not read: "
-		"export the machine as OVA",
-		d->create_type ? d->create_type : "(none)", d->extent_count,
-		d->extents[0].file ? d->extents[0].file : "");
-}
+	_auto_(mem) char *text = NULL;
+	int r;
 
-/* A descriptor without data: which disk is it the front page of? */
-static int refuse_separate(const char *text, size_t len, struct err *err)
-{
-	_auto_(vmdk_desc) struct vmdk_desc *d = NULL;
-	int r = vmdk_desc_parse(&d, text, len, err);
-
-	if (r < 0)
-		return r;
-	r = check_whole(d, err);
-	return r < 0 ? r : refuse_pieces(d, err);
+	if (file->size > VMDK_DESC_MAX_BYTES)
+		return err_set(err, EINVAL, "descriptor of %" PRIu64 " bytes (at most %zu)",
+			file->size, VMDK_DESC_MAX_BYTES);
+	text = xmalloc(file->size);
+	r = block_pread(file, text, file->size, 0, err);
+	return r < 0 ? r : vmdk_desc_parse(ret, text, file->size, err);
 }
 
 /* Does what the descriptor says fit the extent it is embedded in? */
@@ -95,15 +65,19 @@ static int check_embedded(
 	const struct vmdk_desc *d, const struct vmdk_header *h, struct err *err)
 {
 	const struct vmdk_extent_line *e = &d->extents[0];
-	int r = check_whole(d, err);
+	int r = vmdk_extents_supported(d, err);
 
 	if (r < 0)
 		return r;
 	if (d->extent_count != 1)
 		return err_set(err, ENOTSUP,
-			"its descriptor names %zu extents: a disk in several files is not read; "
-			"export the machine as OVA",
+			"its descriptor names %zu extents: a disk in this file and in others is not "
+			"read; export the machine as OVA",
 			d->extent_count);
+	if (e->type != VMDK_EXTENT_SPARSE)
+		return err_set(err, EINVAL,
+			"its descriptor says that it is of type %s, its header SPARSE",
+			vmdk_extent_type_name(e->type));
 	if (e->access == VMDK_NOACCESS)
 		return err_set(err, ENOTSUP, "its descriptor allows no access to its extent");
 	if (e->sectors != h->capacity)
@@ -111,6 +85,13 @@ static int check_embedded(
 			"its descriptor says %" PRIu64 " sectors, its header %" PRIu64,
 			e->sectors, h->capacity);
 	return 0;
+}
+
+static int refuse_piece(struct err *err)
+{
+	return err_set(err, ENOTSUP,
+		"it has no descriptor: a piece of a disk in several files? Open the file that "
+		"describes the disk");
 }
 
 /* The text at the header's place for it. */
@@ -122,9 +103,7 @@ static int read_embedded(struct vmdk_desc **ret, struct block *file,
 	int r;
 
 	if (!h->desc_at || !h->desc_sectors)
-		return err_set(err, ENOTSUP,
-			"it has no descriptor: a piece of a disk in several files? Export the "
-			"machine as OVA");
+		return refuse_piece(err);
 	if (h->desc_at > VMDK_MAX_SECTORS || h->desc_sectors > VMDK_MAX_SECTORS ||
 		!range_ok(h->desc_at * VMDK_SECTOR, h->desc_sectors * VMDK_SECTOR, file->size))
 		return err_set(err, EINVAL,
@@ -139,11 +118,11 @@ static int read_embedded(struct vmdk_desc **ret, struct block *file,
 	r = block_pread(file, text, len, h->desc_at * VMDK_SECTOR, err);
 	if (r < 0)
 		return r;
-	return vmdk_desc_parse(ret, text, len, err);
+	return *text ? vmdk_desc_parse(ret, text, len, err) : refuse_piece(err);
 }
 
 static int open_sparse(struct block **ret, struct block *file, const uint8_t *head,
-	bool damaged_ok, struct err *err)
+	const struct image_open *how, struct err *err)
 {
 	_auto_(vmdk_desc) struct vmdk_desc *d = NULL;
 	struct vmdk_header h;
@@ -154,22 +133,21 @@ static int open_sparse(struct block **ret, struct block *file, const uint8_t *he
 	r = read_embedded(&d, file, &h, err);
 	if (r < 0)
 		return r;
-	if (!h.capacity) { /* nothing but a place for the descriptor */
-		r = check_whole(d, err);
-		return r < 0 ? r : refuse_pieces(d, err);
-	}
+	if (!h.capacity) /* nothing but a place for the descriptor */
+		return open_separate(ret, d, file, how, err);
 	r = check_embedded(d, &h, err);
 	if (r < 0)
 		return r;
 	log_debug("vmdk", "%s: %s, version %u, %" PRIu64 " sectors in grains of %u%s",
 		file->label, d->create_type ? d->create_type : "?", h.version, h.capacity,
 		h.grain_sectors, h.unclean ? ", not closed cleanly" : "");
-	return vmdk_sparse_new(ret, file, &h, damaged_ok, err);
+	return vmdk_sparse_new(ret, file, &h, 1, how->damaged_ok, err);
 }
 
 static int open_by_magic(
 	struct block **ret, struct block *file, const struct image_open *how, struct err *err)
 {
+	_auto_(vmdk_desc) struct vmdk_desc *d = NULL;
 	uint8_t head[VMDK_SECTOR] = {0};
 	size_t len = MIN((uint64_t)sizeof(head), file->size);
 	int r = block_pread(file, head, len, 0, err);
@@ -177,21 +155,16 @@ static int open_by_magic(
 	if (r < 0)
 		return r;
 	if (vmdk_header_is(head, len))
-		return open_sparse(ret, file, head, how->damaged_ok, err);
+		return open_sparse(ret, file, head, how, err);
 	if (!memcmp(head, COWD_MAGIC, 4))
-		return err_set(err, ENOTSUP, "a vmfsSparse (COWD) extent, " SNAPSHOT_ADVICE);
+		return err_set(err, ENOTSUP,
+			"a vmfsSparse (COWD) extent, a snapshot of ESX: " SNAPSHOT_ADVICE);
 	if (le64_load(head) == SESPARSE_MAGIC)
-		return err_set(err, ENOTSUP, "an SESparse extent, " SNAPSHOT_ADVICE);
+		return err_set(err, ENOTSUP,
+			"an SESparse extent, a snapshot of ESX: " SNAPSHOT_ADVICE);
 	if (vmdk_desc_is(head, len)) {
-		_auto_(mem) char *text = NULL;
-
-		if (file->size > VMDK_DESC_MAX_BYTES)
-			return err_set(err, EINVAL,
-				"descriptor of %" PRIu64 " bytes (at most %zu)", file->size,
-				VMDK_DESC_MAX_BYTES);
-		text = xmalloc(file->size);
-		r = block_pread(file, text, file->size, 0, err);
-		return r < 0 ? r : refuse_separate(text, file->size, err);
+		r = read_separate(&d, file, err);
+		return r < 0 ? r : open_separate(ret, d, file, how, err);
 	}
 	return err_set(err, EINVAL, "not a VMDK: neither a sparse header nor a descriptor");
 }
@@ -211,16 +184,39 @@ static int vmdk_open(struct block **ret, struct block *take_file, const struct i
 	return r;
 }
 
+static int vmdk_files(char ***list, struct block *file, struct err *err)
+{
+	_auto_(vmdk_desc) struct vmdk_desc *d = NULL;
+	struct vmdk_header h = {0};
+	uint8_t head[VMDK_SECTOR] = {0};
+	size_t len = MIN((uint64_t)sizeof(head), file->size);
+	int r = block_pread(file, head, len, 0, err);
+
+	if (r >= 0 && vmdk_desc_is(head, len)) {
+		r = read_separate(&d, file, err);
+	} else if (r >= 0 && vmdk_header_is(head, len)) {
+		r = vmdk_header_parse(&h, head, err);
+		if (r >= 0 && !h.capacity)
+			r = read_embedded(&d, file, &h, err);
+	}
+	if (r < 0)
+		return err_prefix(err, "%s", file->label);
+	if (d)
+		vmdk_extents_files(d, list);
+	return 0;
+}
+
 uint64_t vmdk_lost_grains(const struct block *b)
 {
-	return vmdk_sparse_lost(b);
+	return vmdk_extents_is(b) ? vmdk_extents_lost(b) : vmdk_sparse_lost(b);
 }
 
 const struct image_format image_vmdk = {
 	.name = "vmdk",
-	.description = "VMware: monolithicSparse, streamOptimized",
+	.description = "VMware: sparse, flat, split, stream-optimized",
 	.can = IMAGE_CAN_READ,
 	.suffixes = "vmdk",
 	.probe = vmdk_probe,
 	.open = vmdk_open,
+	.files = vmdk_files,
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * vmdk: VMware's disks as a row of the image table: a file is opened as what its header and
- * descriptor say it is. Read: monolithicSparse and streamOptimized in one file. Everything else
- * is refused by its name, with what can be done about it (-ENOTSUP).
+ * descriptor say it is. Read: monolithicSparse and streamOptimized in one file, and disks whose
+ * descriptor names flat and sparse extents in files beneath image_open.dirfd. Everything else is
+ * refused by its name, with what can be done about it (-ENOTSUP).
  *
  * The descriptor and the header of the extent must agree about the size (-EINVAL).
  */

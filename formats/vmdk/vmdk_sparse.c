@@ -404,11 +404,11 @@ static const struct block_ops sparse_ops = {
 };
 
 int vmdk_sparse_new(struct block **ret, struct block *take_file, const struct vmdk_header *h,
-	bool damaged_ok, struct err *err)
+	unsigned share, bool damaged_ok, struct err *err)
 {
 	_auto_(vmdk_tables) struct vmdk_tables *tables = NULL;
 	struct sparse *s;
-	int r = vmdk_tables_open(&tables, take_file, h, damaged_ok, err);
+	int r = vmdk_tables_open(&tables, take_file, h, share, damaged_ok, err);
 
 	if (r < 0)
 		return r;

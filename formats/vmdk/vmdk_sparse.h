@@ -21,9 +21,10 @@
 #include "formats/vmdk/vmdk_header.h"
 
 /* The extent that `h`, which was read from this file, describes. `take_file` is taken on success.
+ * `share` (1 or more): of how many extents of the disk this is one; it needs the less memory.
  * Errors carry no file name of their own for the opening; those of reads begin with the label. */
 int vmdk_sparse_new(struct block **ret, struct block *take_file, const struct vmdk_header *h,
-	bool damaged_ok, struct err *err);
+	unsigned share, bool damaged_ok, struct err *err);
 
 /* Grains that were asked for and filled with zeros because they are lost (damaged_ok). `b` must
  * come from vmdk_sparse_new(). Any thread. */

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 
-/* Tables kept, by index modulo this: neighbours never push each other out. */
+/* Tables kept of one disk, by index modulo this: neighbours never push each other out. */
 #define SLOTS 2048
 
 /* Tables read at a time where they lie side by side (64 KiB of file). */
@@ -43,9 +43,8 @@ struct vmdk_tables {
 
 	pthread_mutex_t lock; /* what follows */
 	uint8_t *empty;       /* a bit for each table known to hold no entry */
-	struct slot *slots[SLOTS];
-	uint8_t raw[BATCH * VMDK_GT_LEN];
-	uint8_t raw_other[BATCH * VMDK_GT_LEN];
+	struct slot **slots;
+	size_t slot_count;
 };
 
 static bool overlaps(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
@@ -273,7 +272,7 @@ static int find_directory(struct vmdk_tables *t, struct err *err)
 }
 
 int vmdk_tables_open(struct vmdk_tables **ret, struct block *file, const struct vmdk_header *h,
-	bool damaged_ok, struct err *err)
+	unsigned share, bool damaged_ok, struct err *err)
 {
 	_auto_(vmdk_tables) struct vmdk_tables *t = xnew(struct vmdk_tables);
 	int r;
@@ -287,6 +286,9 @@ int vmdk_tables_open(struct vmdk_tables **ret, struct block *file, const struct 
 	if (r < 0)
 		return r;
 	t->empty = xcalloc(t->count / 8 + 1, 1);
+	/* What one read brings must fit. */
+	t->slot_count = MAX((size_t)SLOTS / share, (size_t)BATCH);
+	t->slots = xcalloc(t->slot_count, sizeof(*t->slots));
 	if (t->gd && !h->compressed) {
 		t->sorted = sorted_entries(t->gd, t->count, &t->sorted_count);
 		/* What lies wholly in the overhead is out of the grains' reach anyway. */
@@ -305,8 +307,9 @@ void vmdk_tables_free(struct vmdk_tables *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < SLOTS; i++)
+	for (size_t i = 0; i < t->slot_count; i++)
 		free(t->slots[i]);
+	free(t->slots);
 	vmdk_walk_free(t->walk);
 	free(t->gd);
 	free(t->other);
@@ -429,7 +432,7 @@ static bool is_empty(const struct vmdk_tables *t, uint64_t table)
 static void keep(
 	struct vmdk_tables *t, uint64_t table, const uint8_t *raw, const uint8_t *other)
 {
-	struct slot **slot = &t->slots[table % SLOTS];
+	struct slot **slot = &t->slots[table % t->slot_count];
 
 	if (bytes_are_zero(raw, VMDK_GT_LEN) &&
 		(!other || bytes_are_zero(other, VMDK_GT_LEN))) {
@@ -462,28 +465,30 @@ static size_t batch_len(const struct vmdk_tables *t, uint64_t table)
 static int load(struct vmdk_tables *t, uint64_t table, struct err *err)
 {
 	size_t n = t->gd ? batch_len(t, table) : 1;
+	_auto_(mem) uint8_t *raw = xmalloc(n * VMDK_GT_LEN);
+	_auto_(mem) uint8_t *other = t->other ? xmalloc(n * VMDK_GT_LEN) : NULL;
 	struct err why = {0};
 	int r;
 
 	if (t->walk) {
-		vmdk_walk_table(t->walk, table, t->raw);
-		keep(t, table, t->raw, NULL);
+		vmdk_walk_table(t->walk, table, raw);
+		keep(t, table, raw, NULL);
 		return 0;
 	}
-	r = read_tables(t, t->gd, table, n, t->raw, &why);
+	r = read_tables(t, t->gd, table, n, raw, &why);
 	if (r < 0 && n > 1) { /* a neighbour's trouble is not this table's */
 		n = 1;
-		r = read_tables(t, t->gd, table, n, t->raw, err);
+		r = read_tables(t, t->gd, table, n, raw, err);
 	} else if (r < 0) {
 		err_pass(err, &why);
 	}
-	if (!r && t->other)
-		r = read_tables(t, t->other, table, n, t->raw_other, err);
+	if (!r && other)
+		r = read_tables(t, t->other, table, n, other, err);
 	if (r < 0)
 		return r;
 	for (size_t k = 0; k < n; k++)
-		keep(t, table + k, t->raw + k * VMDK_GT_LEN,
-			t->other ? t->raw_other + k * VMDK_GT_LEN : NULL);
+		keep(t, table + k, raw + k * VMDK_GT_LEN,
+			other ? other + k * VMDK_GT_LEN : NULL);
 	return 0;
 }
 
@@ -496,12 +501,12 @@ static int find(struct vmdk_tables *t, uint64_t table, const uint32_t **ret, str
 	*ret = NULL;
 	if (is_empty(t, table))
 		return 0;
-	slot = t->slots[table % SLOTS];
+	slot = t->slots[table % t->slot_count];
 	if (!slot || slot->table != table) {
 		r = load(t, table, err);
 		if (r < 0 || is_empty(t, table))
 			return r;
-		slot = t->slots[table % SLOTS];
+		slot = t->slots[table % t->slot_count];
 	}
 	*ret = slot->gte;
 	return 0;

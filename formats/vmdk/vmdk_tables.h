@@ -34,12 +34,13 @@ enum vmdk_run { VMDK_RUN_HOLE, VMDK_RUN_ZERO, VMDK_RUN_DATA, VMDK_RUN_LOST };
 
 /*
  * Reads and checks the directory. `file` is borrowed and must live longer. `h` is copied.
+ * `share`: of how many extents of the disk this is one; each keeps fewer tables in memory then.
  * damaged_ok: tables with bad entries are VMDK_GTE_LOST, and a stream without a whole directory
  * is walked from its first marker to find its grains. Without it, these are errors; a stream
  * that was cut off says how far its grains go.
  */
 int vmdk_tables_open(struct vmdk_tables **ret, struct block *file, const struct vmdk_header *h,
-	bool damaged_ok, struct err *err);
+	unsigned share, bool damaged_ok, struct err *err);
 void vmdk_tables_free(struct vmdk_tables *t);
 DEFINE_AUTO(vmdk_tables)
 

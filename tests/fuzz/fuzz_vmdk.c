@@ -37,6 +37,10 @@ void fuzz_seeds(void (*use_seed)(const char *name, const void *data, size_t size
 					 "RW 100 VMFSSPARSE \"a-delta.vmdk\"\n"
 					 "RDONLY 7 FLAT \"\xd6\xd0.vmdk\" 5\nNOACCESS 9 ZERO\n"
 					 "ddb.adapterType = \"lsilogic\"\n";
+	/* What needs no file. */
+	static const char zeros[] = "# Disk DescriptorFile\ncreateType=\"custom\"\n"
+				    "RW 100 ZERO\nNOACCESS 9 FLAT \"a.vmdk\" 0\nRW 0 ZERO\n"
+				    "RDONLY 1000 ZERO\n";
 	uint8_t raw[6 * 4096 + 512] = {0};
 
 	for (size_t i = 0; i < sizeof(raw); i++)
@@ -50,5 +54,6 @@ void fuzz_seeds(void (*use_seed)(const char *name, const void *data, size_t size
 		use_seed(ways[i].name, f.bytes, f.len, opaque);
 		mkvmdk_free(&f);
 	}
+	use_seed("zeros", zeros, sizeof(zeros) - 1, opaque);
 	use_seed("descriptor", descriptor, sizeof(descriptor) - 1, opaque);
 }
