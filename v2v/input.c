@@ -56,9 +56,7 @@ static int ova_describe(struct conversion *c, struct err *err)
 static int ova_verify(
 	struct conversion *c, unsigned i, const struct progress *p, struct err *err)
 {
-	const char *file = c->source->disks[i].file;
-
-	return file ? ova_verify_member(c->package, file, p, err) : 0;
+	return ova_disk_verify(c->package, &c->source->disks[i], p, err);
 }
 
 static int disk_claims(const char *path)

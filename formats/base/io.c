@@ -135,14 +135,13 @@ int io_write_file(const char *path, const void *data, size_t len, struct err *er
 	return r;
 }
 
-int io_open_beneath(int dirfd, const char *name, int *ret, struct err *err)
+static int open_beneath(int dirfd, const char *name, int flags, int *ret, struct err *err)
 {
 	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		.flags = (unsigned)flags | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
 	_auto_(fd) int fd = -1;
-	struct stat st;
 
 	if (!*name)
 		return err_set(err, EINVAL, "an empty file name");
@@ -162,12 +161,29 @@ int io_open_beneath(int dirfd, const char *name, int *ret, struct err *err)
 		return err_set(err, EPERM, "cannot open %s: outside the image's folder", name);
 	if (fd < 0)
 		return err_set_errno(err, errno, "cannot open %s", name);
+	*ret = steal_fd(&fd);
+	return 0;
+}
+
+int io_open_beneath(int dirfd, const char *name, int *ret, struct err *err)
+{
+	_auto_(fd) int fd = -1;
+	struct stat st;
+	int r = open_beneath(dirfd, name, O_RDONLY | O_NOCTTY | O_NONBLOCK, &fd, err);
+
+	if (r < 0)
+		return r;
 	if (fstat(fd, &st) < 0)
 		return err_set_errno(err, errno, "%s", name);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, EPERM, "cannot open %s: not a regular file", name);
 	*ret = steal_fd(&fd);
 	return 0;
+}
+
+int io_open_folder_beneath(int dirfd, const char *name, int *ret, struct err *err)
+{
+	return open_beneath(dirfd, name, O_PATH | O_DIRECTORY, ret, err);
 }
 
 double io_now(void)

@@ -32,5 +32,8 @@ int io_write_file(const char *path, const void *data, size_t len, struct err *er
  */
 int io_open_beneath(int dirfd, const char *name, int *ret, struct err *err);
 
+/* The same for a folder, as the `dirfd` of further calls. */
+int io_open_folder_beneath(int dirfd, const char *name, int *ret, struct err *err);
+
 /* Seconds of the monotonic clock, for durations. */
 double io_now(void);

@@ -367,13 +367,16 @@ int ova_manifest(const struct ova *o, const char *name, enum digest_algo *algo,
 	return 1;
 }
 
-static int verify(struct ova *o, const char *name, const struct progress *p, struct err *err)
+static int verify(
+	struct ova *o, char *const *members, const struct progress *p, struct err *err)
 {
 	char **names = NULL;
 	uint64_t done = 0, total = 0;
 	size_t verified = 0;
-	int r = pieces(o, name, &names, err);
+	int r = 0;
 
+	for (char *const *m = members; *m && r >= 0; m++)
+		r = pieces(o, *m, &names, err);
 	/* Once for the sum of the sizes, once for the bytes. */
 	for (int pass = 0; r >= 0 && pass < 2; pass++) {
 		for (char **n = names; r >= 0 && *n; n++) {
@@ -396,10 +399,10 @@ static int verify(struct ova *o, const char *name, const struct progress *p, str
 	return r;
 }
 
-int ova_verify_member(
-	struct ova *o, const char *name, const struct progress *p, struct err *err)
+int ova_verify_members(
+	struct ova *o, char *const *members, const struct progress *p, struct err *err)
 {
-	int r = verify(o, name, p, err);
+	int r = verify(o, members, p, err);
 
 	return r < 0 ? err_prefix(err, "%s", o->label) : r;
 }
@@ -770,6 +773,20 @@ const char *ova_ovf(const struct ova *o, size_t *len)
 {
 	*len = o->ovf_len;
 	return o->ovf;
+}
+
+int ova_folder(const struct ova *o, const char *name, int *ret, struct err *err)
+{
+	bool same_case;
+	_auto_(mem) char *stored = stored_name(o, name, &same_case);
+	char *slash = stored ? strrchr(stored, '/') : NULL;
+
+	*ret = -1;
+	if (o->dirfd < 0)
+		return 0;
+	if (slash)
+		*slash = 0;
+	return io_open_folder_beneath(o->dirfd, slash ? stored : ".", ret, err);
 }
 
 char *const *ova_warnings(const struct ova *o)

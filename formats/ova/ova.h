@@ -7,7 +7,7 @@
  *
  * At open the descriptor and all small files are checked against the manifest, and every file
  * that the descriptor refers to must be there with the size it says. Disks are checked with
- * ova_verify_member(), which is meant to run in a thread beside the copy.
+ * ova_verify_members(), which is meant to run in a thread beside the copy.
  *
  * Names of members are the descriptor's references, as written; they are found as they are, with
  * percent-encoding undone, and, with a warning, with other letter case. Names never lead out of
@@ -50,10 +50,23 @@ int ova_member(struct ova *o, const char *name, struct block **ret, struct err *
 int ova_manifest(const struct ova *o, const char *name, enum digest_algo *algo,
 	uint8_t expected[DIGEST_MAX]);
 
+/* The folder that a member is in, for files that it names itself: a descriptor that the caller
+ * closes; -1 in an archive, whose members have none. */
+int ova_folder(const struct ova *o, const char *name, int *ret, struct err *err);
+
 /*
- * Reads a member from its first byte to its last and compares its digest (all its chunks', if
- * it is split) with the manifest. 1: it agrees. 0: the manifest does not have it. EBADMSG with
- * both digests; ECANCELED. `p` (may be NULL) hears of bytes read.
+ * Reads members (NULL-terminated) from their first bytes to their last and compares their digests
+ * (all their chunks', if they are split) with the manifest. 1: they agree. 0: the manifest does
+ * not have one of them. EBADMSG with both digests; ECANCELED. `p` (may be NULL) hears of bytes
+ * read.
  */
-int ova_verify_member(
-	struct ova *o, const char *name, const struct progress *p, struct err *err);
+int ova_verify_members(
+	struct ova *o, char *const *members, const struct progress *p, struct err *err);
+
+static inline int ova_verify_member(
+	struct ova *o, const char *name, const struct progress *p, struct err *err)
+{
+	char *const members[] = {(char *)name, NULL};
+
+	return ova_verify_members(o, members, p, err);
+}

@@ -2,6 +2,7 @@
 /* ova_disk: disks of a package. */
 #include "formats/ova/ova_disk.h"
 
+#include "formats/base/str.h"
 #include "formats/block/block_null.h"
 #include "formats/image.h"
 
@@ -29,7 +30,8 @@ static int find_format(const struct vm_disk *d, struct block *file,
 static int open_image(
 	struct ova *o, const struct vm_disk *d, struct block **ret, struct err *err)
 {
-	static const struct image_open plain;
+	struct image_open how = {.dirfd = -1};
+	_auto_(fd) int folder = -1;
 	_auto_(block) struct block *file = NULL;
 	const struct image_format *f;
 	int r = ova_member(o, d->file, &file, err);
@@ -37,7 +39,11 @@ static int open_image(
 	if (r >= 0)
 		r = find_format(d, file, &f, err);
 	if (r >= 0)
-		r = f->open(ret, file, &plain, err);
+		r = ova_folder(o, d->file, &folder, err);
+	if (r >= 0) {
+		how.dirfd = folder;
+		r = f->open(ret, file, &how, err);
+	}
 	if (r >= 0)
 		STEAL(file);
 	return r;
@@ -62,4 +68,44 @@ int ova_disk_open(struct ova *o, const struct vm_disk *d, struct block **ret, st
 		return err_prefix(err, "disk %s", d->id ? d->id : d->file);
 	*ret = STEAL(b);
 	return 0;
+}
+
+/* The name, which is relative to the disk's folder, as a reference of the descriptor would be. */
+static char *as_reference(const char *disk_file, const char *name)
+{
+	const char *slash = strrchr(disk_file, '/');
+	struct str s = STR_INIT;
+
+	str_addn(&s, disk_file, slash ? (size_t)(slash - disk_file) + 1 : 0);
+	for (; *name; name++)
+		if (*name == '%')
+			str_add(&s, "%25");
+		else
+			str_addc(&s, *name);
+	return str_steal(&s);
+}
+
+int ova_disk_verify(
+	struct ova *o, const struct vm_disk *d, const struct progress *p, struct err *err)
+{
+	_auto_(block) struct block *file = NULL;
+	const struct image_format *f = NULL;
+	char **names = NULL, **members = NULL;
+	int r;
+
+	if (!d->file)
+		return 0;
+	r = ova_member(o, d->file, &file, err);
+	if (r >= 0)
+		r = find_format(d, file, &f, err);
+	if (r >= 0 && f->files)
+		r = f->files(&names, file, err);
+	strv_add(&members, d->file);
+	strv_foreach (n, names)
+		strv_take(&members, as_reference(d->file, *n));
+	if (r >= 0)
+		r = ova_verify_members(o, members, p, err);
+	strv_free(names);
+	strv_free(members);
+	return r;
 }

@@ -19,7 +19,7 @@ static int dump_disk(struct ova *o, const struct vm_disk *d, struct err *err)
 	_auto_(mem) uint8_t *buf = xaligned(4096, CHUNK);
 	char hex[DIGEST_HEX_MAX];
 	uint8_t bytes[DIGEST_MAX];
-	int r = d->file ? ova_verify_member(o, d->file, NULL, err) : 0;
+	int r = ova_disk_verify(o, d, NULL, err);
 
 	if (r >= 0)
 		r = ova_disk_open(o, d, &b, err);

@@ -158,6 +158,10 @@ static void names_from_images_stay_in_their_folder(void **state)
 	assert_fails(io_open_beneath(dirfd, "../../etc/hostname", &fd, &err), EPERM, "outside");
 	assert_fails(io_open_beneath(dirfd, "link", &fd, &err), EPERM, "outside");
 	assert_fails(io_open_beneath(dirfd, "sub", &fd, &err), EPERM, "not a regular file");
+	assert_fails(io_open_folder_beneath(dirfd, "..", &fd, &err), EPERM, "outside");
+	assert_fails(io_open_folder_beneath(dirfd, "sub/disk", &fd, &err), ENOTDIR, "sub/disk");
+	assert_ok(io_open_folder_beneath(dirfd, "sub", &fd, &err));
+	close(fd);
 	assert_fails(io_open_beneath(dirfd, "none", &fd, &err), ENOENT, "none");
 
 	unlinkat(dirfd, "sub/inside", 0);
