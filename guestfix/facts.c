@@ -339,15 +339,6 @@ static void set(json_t *o, const char *key, const char *value)
 		json_object_set_new(o, key, json_text(value));
 }
 
-static json_t *list_json(char *const *list)
-{
-	json_t *a = json_array();
-
-	strv_foreach (s, list)
-		json_array_append_new(a, json_text(*s));
-	return a;
-}
-
 static json_t *volume_json(const struct facts *f, const struct facts_volume *v)
 {
 	json_t *o = json_object();
@@ -423,6 +414,6 @@ json_t *facts_json(const struct facts *f)
 	for (size_t i = 0; i < f->n_kernels; i++)
 		json_array_append_new(a, kernel_json(&f->kernels[i]));
 	json_object_set_new(o, "kernels", a);
-	json_object_set_new(o, "warnings", list_json(f->warnings));
+	json_object_set_new(o, "warnings", json_texts(f->warnings));
 	return o;
 }

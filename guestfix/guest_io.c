@@ -226,13 +226,6 @@ int guest_write(
 	return guest_write_at(g, path, (const char *)data + first, len - first, first, err);
 }
 
-int guest_truncate(struct guest *g, const char *path, uint64_t size, struct err *err)
-{
-	return guestfs_truncate_size(g->g, path, (int64_t)size) < 0
-		       ? guest_error(g, err, "%s: truncating", path)
-		       : 0;
-}
-
 int guest_chmod(struct guest *g, const char *path, unsigned mode, struct err *err)
 {
 	return guestfs_chmod(g->g, (int)mode, path) < 0 ? guest_error(g, err, "%s: mode", path)
@@ -281,9 +274,4 @@ int guest_mkdir(struct guest *g, const char *path, unsigned mode, struct err *er
 	if (guestfs_mkdir_p(g->g, path) < 0)
 		return guest_error(g, err, "%s: creating", path);
 	return guest_chmod(g, path, mode, err);
-}
-
-int guest_sync(struct guest *g, struct err *err)
-{
-	return guestfs_sync(g->g) < 0 ? guest_error(g, err, "sync") : 0;
 }

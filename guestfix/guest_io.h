@@ -59,7 +59,6 @@ int guest_write(
 /* Bytes into an existing file at `off`, which may be beyond its end (zeros between). */
 int guest_write_at(struct guest *g, const char *path, const void *data, size_t len,
 	uint64_t off, struct err *err);
-int guest_truncate(struct guest *g, const char *path, uint64_t size, struct err *err);
 int guest_chmod(struct guest *g, const char *path, unsigned mode, struct err *err);
 /* Mode, owner and extended attributes of one file to another. */
 int guest_copy_attributes(struct guest *g, const char *from, const char *to, struct err *err);
@@ -69,4 +68,3 @@ int guest_remove(struct guest *g, const char *path, struct err *err);
 int guest_symlink(struct guest *g, const char *target, const char *path, struct err *err);
 /* With parents; there already: fine. */
 int guest_mkdir(struct guest *g, const char *path, unsigned mode, struct err *err);
-int guest_sync(struct guest *g, struct err *err);

@@ -44,15 +44,6 @@ static void set(json_t *o, const char *key, const char *value)
 	json_object_set_new(o, key, json_text(value));
 }
 
-static json_t *list_json(char *const *list)
-{
-	json_t *a = json_array();
-
-	strv_foreach (s, list)
-		json_array_append_new(a, json_text(*s));
-	return a;
-}
-
 static json_t *edit_json(const struct edit *e)
 {
 	json_t *o = json_object();
@@ -106,7 +97,7 @@ json_t *plan_json(const struct plan *p)
 		json_array_append_new(a, n);
 	}
 	json_object_set_new(o, "nics", a);
-	json_object_set_new(o, "todo", list_json(p->todo));
-	json_object_set_new(o, "warnings", list_json(p->warnings));
+	json_object_set_new(o, "todo", json_texts(p->todo));
+	json_object_set_new(o, "warnings", json_texts(p->warnings));
 	return o;
 }

@@ -11,15 +11,6 @@
 /* Version of the report's form: grows when a field changes its meaning or goes away. */
 #define REPORT_VERSION 1
 
-static json_t *strings_json(char *const *list)
-{
-	json_t *j = json_array();
-
-	strv_foreach (s, list)
-		json_array_append_new(j, json_text(*s));
-	return j;
-}
-
 static json_t *stages_json(const struct conversion *c)
 {
 	json_t *list = json_array();
@@ -66,7 +57,7 @@ json_t *v2v_report(const struct conversion *c)
 		json_object_set_new(j, "output", output_json(c));
 	if (c->check)
 		json_object_set_new(j, "check", check_report_json(c->check));
-	json_object_set_new(j, "warnings", strings_json(c->warnings));
+	json_object_set_new(j, "warnings", json_texts(c->warnings));
 	json_object_set_new(j, "stages", stages_json(c));
 	return j;
 }

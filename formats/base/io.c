@@ -54,24 +54,6 @@ int io_pwrite(
 	return 0;
 }
 
-int io_read(int fd, void *buf, size_t len, const char *name, struct err *err)
-{
-	for (uint8_t *p = buf; len;) {
-		ssize_t n = read(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_set_errno(err, errno, "%s: cannot read", name);
-		if (!n)
-			return err_set(
-				err, EPIPE, "%s: the other side closed the connection", name);
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int io_write(int fd, const void *buf, size_t len, const char *name, struct err *err)
 {
 	for (const uint8_t *p = buf; len;) {

@@ -15,8 +15,7 @@
 int io_pread(int fd, void *buf, size_t len, uint64_t off, const char *name, struct err *err);
 int io_pwrite(
 	int fd, const void *buf, size_t len, uint64_t off, const char *name, struct err *err);
-/* Exactly `len` bytes from or to a socket or pipe. End of stream: EPIPE. */
-int io_read(int fd, void *buf, size_t len, const char *name, struct err *err);
+/* Exactly `len` bytes to a socket or pipe. */
 int io_write(int fd, const void *buf, size_t len, const char *name, struct err *err);
 
 /* A whole small file as NUL-terminated bytes (caller frees); more than `limit`: EINVAL. */

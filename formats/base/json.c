@@ -19,3 +19,12 @@ json_t *json_text(const char *s)
 	}
 	return json_string(out.s);
 }
+
+json_t *json_texts(char *const *list)
+{
+	json_t *array = json_array();
+
+	strv_foreach (s, list)
+		json_array_append_new(array, json_text(*s));
+	return array;
+}

@@ -12,3 +12,6 @@
 /* A new string (the caller's reference); null for NULL. Text that is not UTF-8 is shown with its
  * bytes above 0x7f as \xNN. */
 json_t *json_text(const char *s);
+
+/* The same of each string of a strv, as an array; NULL is the empty list. */
+json_t *json_texts(char *const *list);

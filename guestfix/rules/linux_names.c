@@ -129,11 +129,6 @@ static char *map_name(const struct rules *r, const char *name,
 	return mapped;
 }
 
-char *names_map(const struct rules *r, const char *name, bool *unknown)
-{
-	return map_name(r, name, map_volume, unknown);
-}
-
 /* ---- texts ---- */
 
 /* A text being copied with some names replaced. */

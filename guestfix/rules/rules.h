@@ -63,12 +63,7 @@ const struct facts_kernel *rules_default_kernel(const struct facts *f);
 /* The virtio modules a boot needs, NULL-terminated. */
 extern const char *const boot_modules[];
 
-/*
- * linux_names.c: what a name of a disk or partition in the source is called in the target. Caller
- * frees. NULL: it stays (not a name that changes, or one that is not known: *unknown says which).
- */
-char *names_map(const struct rules *r, const char *name, bool *unknown);
-/* A configuration text of "RESUME=/dev/sda5" or of crypttab; NULL = nothing changes. */
+/* linux_names.c: a configuration text of "RESUME=/dev/sda5" or of crypttab; NULL = nothing changes. */
 char *names_map_resume(const struct rules *r, const char *text, size_t len, size_t *ret_len);
 char *names_map_table(const struct rules *r, const char *text, size_t len, unsigned field,
 	const char *file, size_t *ret_len);

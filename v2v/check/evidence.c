@@ -186,7 +186,6 @@ json_t *check_report_json(const struct check_report *r)
 {
 	json_t *j = json_pack("{s:s, s:b, s:s}", "verdict", r->verdict->name, "pass",
 		r->verdict->pass, "sentence", r->verdict->sentence);
-	json_t *notes = json_array();
 
 	json_object_set_new(j, "detail", text_or_null(r->detail));
 	json_object_set_new(j, "cause", text_or_null(r->cause));
@@ -204,9 +203,7 @@ json_t *check_report_json(const struct check_report *r)
 		j, "console_added", json_boolean(r->console == CHECK_CONSOLE_ADDED));
 	json_object_set_new(j, "devices", devices_json(r));
 	json_object_set_new(j, "devices_error", text_or_null(r->devices_error));
-	strv_foreach (note, r->notes)
-		json_array_append_new(notes, json_text(*note));
-	json_object_set_new(j, "notes", notes);
+	json_object_set_new(j, "notes", json_texts(r->notes));
 	json_object_set_new(j, "evidence",
 		json_pack("{s:o, s:o, s:o, s:o}", "serial", text_or_null(r->serial_log),
 			"screen", text_or_null(r->screen), "machine", text_or_null(r->machine),
